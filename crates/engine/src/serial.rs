@@ -51,7 +51,9 @@ mod tests {
 
     #[test]
     fn add_wraps_past_the_end() {
-        for (start, n, sum) in [(0, 0, 0), (0, 1, 1), (u32::MAX, 1, 0), (u32::MAX - 2, 5, 2), (7, u32::MAX, 6)] {
+        for (start, n, sum) in
+            [(0, 0, 0), (0, 1, 1), (u32::MAX, 1, 0), (u32::MAX - 2, 5, 2), (7, u32::MAX, 6)]
+        {
             assert_eq!(Serial(start).add(n), Serial(sum), "{start} + {n}");
         }
     }
