@@ -243,7 +243,7 @@ def arguments():
         parser.add_argument(name, action="store_true")
     parser.add_argument("--outcome", default="accept", choices=["accept", "reject", "release"])
     parser.add_argument("--heartbeat", type=float)
-    parser.add_argument("--fill", nargs=3, action="append", metavar=("ADDRESS", "COUNT", "SIZE"))
+    parser.add_argument("--fill", action="append", metavar="ADDRESS,COUNT,SIZE")
     return parser.parse_args()
 
 

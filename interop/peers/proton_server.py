@@ -27,7 +27,8 @@ class Server(Peer):
     def on_start(self, event):
         """Listens, and fills the queues that were asked for."""
         options = self.options
-        for address, count, size in options.fill or []:
+        for entry in options.fill or []:
+            address, count, size = entry.split(",")
             self.queues[address].extend(numbered(int(count), int(size)))
         domain = None
         if options.cert:

@@ -1,0 +1,41 @@
+# Everything a developer or CI runs. `make` alone lists the targets; scripts/ holds what does not fit on a line.
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint format bench peers doc clean-peers cargo-here
+
+help: ## this list
+	@echo "Deuteron: AMQP 1.0 messaging. Targets:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null || grep '## ' $(MAKEFILE_LIST)
+
+cargo-here:
+	@command -v cargo >/dev/null || { echo "cargo was not found. Install Rust 1.88 or newer (https://rustup.rs), open a new shell and run make again." >&2; exit 1; }
+
+build: cargo-here ## the `deuteron` command, optimized: target/release/deuteron
+	cargo build --release -p deuteron-cli
+
+demo: cargo-here ## one run that shows it all: 100,000 messages, a server killed, failover, nothing lost
+	cargo build --release -p deuteron-cli
+	cargo run --quiet --release -p deuteron-cli -- demo
+
+test: cargo-here ## all tests, those against Qpid Proton and rhea included (installs them under .peers/ where it may)
+	@scripts/test.sh
+
+lint: cargo-here ## formatting, clippy, rustdoc, layering of the crates, sizes, scripts
+	@scripts/lint.sh
+
+format: cargo-here ## formats Rust and Python
+	cargo fmt --all
+	@scripts/peers.sh ruff
+	.peers/ruff/bin/ruff format .
+
+bench: cargo-here ## throughput, latency and memory over loopback, beside Proton C: bench/results/latest.json
+	@scripts/peers.sh bench
+	python3 bench/run.py
+
+peers: ## installs what the tests need beside Rust, under .peers/
+	@scripts/peers.sh test ruff
+
+doc: cargo-here ## the API documentation: target/doc/deuteron/index.html
+	cargo doc --workspace --no-deps --all-features
+
+clean-peers: ## forgets what was installed under .peers/
+	rm -rf .peers

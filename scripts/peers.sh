@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# Installs what tests, lints and benchmarks need beside Rust, under .peers/:  peers.sh [test|ruff|bench]...   (default: test)
+#   test    Qpid Proton's Python package, with TLS and SASL, and rhea
+#   ruff    the linter of the Python files
+#   bench   Proton's C library, for the program that ours is measured beside
+# What cannot be installed is listed in .peers/missing, one "name: reason" a line. That is an error only when CI is set.
+# A second run finds everything in its place and ends at once.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+readonly PROTON=0.40.0 RUFF=0.17.6
+readonly PROTON_LIBRARIES="libssl-dev libsasl2-dev libsasl2-modules sasl2-bin pkg-config gcc python3-dev"
+mkdir -p .peers/log
+touch .peers/missing
+
+forget() { sed -i "/^$1:/d" .peers/missing; }
+
+# missing NAME REASON...: what is not there, and why.
+missing() {
+    local name=$1
+    shift
+    forget "$name"
+    echo "$name: $*" >> .peers/missing
+    return 1
+}
+
+# debian PACKAGE...: installs those that are not there. Fails with a reason on standard output.
+debian() {
+    local absent=()
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || absent+=("$package")
+    done
+    [ ${#absent[@]} -eq 0 ] && return 0
+    if ! command -v apt-get >/dev/null; then
+        echo "needs ${absent[*]}, and this is no Debian: install them by hand"
+        return 1
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "needs root once, for: apt-get install ${absent[*]}"
+        return 1
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${absent[@]}"; } >> .peers/log/apt 2>&1 < /dev/null; then
+        echo "apt-get could not install ${absent[*]} (see .peers/log/apt)"
+        return 1
+    fi
+}
+
+# venv NAME: a Python environment of our own in .peers/NAME.
+venv() {
+    rm -rf ".peers/$1"
+    if ! python3 -m venv ".peers/$1" > ".peers/log/$1" 2>&1; then
+        debian python3-venv || return 1
+        if ! python3 -m venv ".peers/$1" >> ".peers/log/$1" 2>&1; then
+            echo "python3 -m venv failed (see .peers/log/$1)"
+            return 1
+        fi
+    fi
+}
+
+proton_works() {
+    .peers/proton/bin/python -c 'import proton; raise SystemExit(not (proton.SSL.present() and proton.SASL.extended()))' 2>/dev/null
+}
+
+# The libraries come first: without their headers the package builds with TLS and SASL left out, and says nothing.
+proton() {
+    local stamp=".peers/proton/.installed-$PROTON" reason
+    # shellcheck disable=SC2086
+    reason=$(debian $PROTON_LIBRARIES) || { missing proton "$reason"; return; }
+    [ -e "$stamp" ] && proton_works && return
+    echo "building python-qpid-proton $PROTON (20 seconds or so)"
+    reason=$(venv proton) || { missing proton "$reason"; return; }
+    if ! .peers/proton/bin/pip install -q --no-binary python-qpid-proton "python-qpid-proton==$PROTON" >> .peers/log/proton 2>&1; then
+        missing proton "pip could not build python-qpid-proton $PROTON (see .peers/log/proton)"
+        return
+    fi
+    proton_works || { missing proton "python-qpid-proton was built without TLS or SASL (see .peers/log/proton)"; return; }
+    touch "$stamp"
+}
+
+rhea() {
+    local reason
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        reason=$(debian nodejs npm) || { missing rhea "$reason"; return; }
+    fi
+    mkdir -p .peers/rhea
+    if [ -e .peers/rhea/.installed ] && cmp -s interop/peers/package.json .peers/rhea/package.json; then
+        return
+    fi
+    cp interop/peers/package.json .peers/rhea/package.json
+    if ! (cd .peers/rhea && npm install --no-audit --no-fund) > .peers/log/rhea 2>&1 < /dev/null; then
+        missing rhea "npm could not install rhea (see .peers/log/rhea)"
+        return
+    fi
+    touch .peers/rhea/.installed
+}
+
+ruff() {
+    local reason
+    [ -e ".peers/ruff/.installed-$RUFF" ] && return
+    reason=$(venv ruff) || { missing ruff "$reason"; return; }
+    .peers/ruff/bin/pip install -q "ruff==$RUFF" >> .peers/log/ruff 2>&1 || { missing ruff "pip could not install ruff $RUFF (see .peers/log/ruff)"; return; }
+    touch ".peers/ruff/.installed-$RUFF"
+}
+
+proton_c() {
+    local reason
+    reason=$(debian libqpid-proton11-dev gcc) || { missing proton-c "$reason"; return; }
+}
+
+install() {
+    forget "$1"
+    "${1//-/_}" || echo "not available: $(grep "^$1:" .peers/missing)" >&2
+}
+
+for what in "${@:-test}"; do
+    case $what in
+        test) install proton; install rhea ;;
+        ruff) install ruff ;;
+        bench) install proton-c ;;
+        *) echo "peers.sh: unknown: $what (use test, ruff, bench)" >&2; exit 2 ;;
+    esac
+done
+if [ -s .peers/missing ] && [ -n "${CI:-}" ]; then
+    echo "With CI set, everything must be there. Missing:" >&2
+    sed 's/^/  /' .peers/missing >&2
+    exit 1
+fi

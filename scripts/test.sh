@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Runs every test of the workspace, and closes with the sum of what ran. Extra arguments go to `cargo test`.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+scripts/peers.sh test
+if [ -z "${DEUTERON_SPEC:-}" ] && [ -d ../shared/spec ]; then
+    DEUTERON_SPEC=$(readlink -f ../shared/spec)
+    export DEUTERON_SPEC
+fi
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+status=0
+cargo test --workspace --all-features --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+
+echo
+if [ -s .peers/missing ]; then
+    echo "Left out, because what they need is not installed:"
+    while IFS=: read -r name reason; do
+        echo "  the tests of interop/tests/$name*.rs:$reason"
+    done < <(grep -E '^(proton|rhea):' .peers/missing)
+fi
+[ -n "${DEUTERON_SPEC:-}" ] || echo "Left out: the comparison of the codec's tables with the specification (set DEUTERON_SPEC to the folder of its XML)."
+grep -hE '^test result:' "$log" | awk '
+    { passed += $4; failed += $6; ignored += $8 }
+    END { printf "%d passed, %d failed, %d skipped\n", passed, failed, ignored; if (!passed) exit 1 }' || status=1
+if [ "$status" -ne 0 ]; then
+    echo "make test: FAILED" >&2
+    exit 1
+fi
+echo "make test: all good"
