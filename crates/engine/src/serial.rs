@@ -7,17 +7,8 @@
 ///
 /// There is no `Ord`: the order of serial numbers is not transitive. Use [`is_before`](Self::is_before) and
 /// [`distance`](Self::distance), which are right as long as the two numbers are less than 2^31 apart.
-///
-/// ```
-/// use deuteron_engine::serial::Serial;
-/// let last = Serial(u32::MAX);
-/// let next = last.add(1);
-/// assert_eq!(next, Serial(0));
-/// assert!(last.is_before(next));
-/// assert_eq!(next.distance(last), 1);
-/// ```
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
-pub struct Serial(pub u32);
+pub(crate) struct Serial(pub u32);
 
 impl Serial {
     /// The number `n` places further on; wraps after `u32::MAX`.
@@ -26,7 +17,7 @@ impl Serial {
     /// no longer compares as later.
     #[must_use]
     #[allow(clippy::should_implement_trait)] // the operand is a count, not a serial number
-    pub fn add(self, n: u32) -> Self {
+    pub(crate) fn add(self, n: u32) -> Self {
         Self(self.0.wrapping_add(n))
     }
 
@@ -34,13 +25,13 @@ impl Serial {
     ///
     /// For two numbers exactly 2^31 apart, whose order RFC 1982 leaves undefined, this is `i32::MIN` both ways.
     #[must_use]
-    pub fn distance(self, earlier: Self) -> i32 {
+    pub(crate) fn distance(self, earlier: Self) -> i32 {
         self.0.wrapping_sub(earlier.0).cast_signed()
     }
 
     /// Whether `self` comes before `other`.
     #[must_use]
-    pub fn is_before(self, other: Self) -> bool {
+    pub(crate) fn is_before(self, other: Self) -> bool {
         self.distance(other) < 0
     }
 }
