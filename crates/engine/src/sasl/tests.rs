@@ -310,8 +310,11 @@ fn scram_is_offered_with_an_authenticator_and_a_nonce_only() {
     let names = "SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1";
     let with = server_config(names, Some(Arc::new(Users::new())));
     assert_eq!(SaslServer::new(&with, &security(false, None)).mechanisms(), symbols(names));
-    assert_eq!(SaslServer::new(&with, &Security::default()).mechanisms(), []);
-    assert_eq!(SaslServer::new(&server_config(names, None), &security(false, None)).mechanisms(), []);
+    assert_eq!(SaslServer::new(&with, &Security::default()).mechanisms(), symbols(""));
+    assert_eq!(
+        SaslServer::new(&server_config(names, None), &security(false, None)).mechanisms(),
+        symbols("")
+    );
 }
 
 #[test]

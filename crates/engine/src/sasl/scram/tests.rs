@@ -380,6 +380,27 @@ fn client_messages_that_a_server_rejects() {
 }
 
 #[test]
+fn every_byte_of_the_proof_counts() {
+    let vector = &VECTORS[1];
+    let users = vector.users("user");
+    let rejected = |message: &[u8]| {
+        let mut server = vector.server();
+        let _ = challenge(server.step(vector.client_first().as_bytes(), &users));
+        server.step(message, &users) == ServerStep::Reject
+    };
+    let whole = vector.client_final().into_bytes();
+    assert!(!rejected(&whole));
+    for at in 0..whole.len() {
+        assert!(rejected(&whole[..at]), "cut to {at}");
+        for bit in 0..8 {
+            let mut changed = whole.clone();
+            changed[at] ^= 1 << bit;
+            assert!(rejected(&changed), "bit {bit} of byte {at}");
+        }
+    }
+}
+
+#[test]
 fn a_client_that_could_bind_to_the_channel_is_welcome() {
     let users = VECTORS[0].users("user");
     let mut server = VECTORS[0].server();
