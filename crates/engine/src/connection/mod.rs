@@ -1,0 +1,233 @@
+//! The connection: what the application declared, plus the wire that it is bound to at the moment, if any.
+
+mod close;
+mod credit;
+mod dispose;
+mod endpoints;
+mod handshake;
+mod input;
+mod output;
+mod peer;
+mod send;
+mod timers;
+mod transfer;
+mod unbind;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Instant;
+
+use deuteron_codec::{Error, Open};
+
+use crate::config::ConnectionConfig;
+use crate::delivery::{Delivery, DeliveryMut};
+use crate::endpoint::{Endpoint, EndpointState};
+use crate::error::Failure;
+use crate::event::Event;
+use crate::id::{DeliveryId, LinkId, SessionId};
+use crate::link::{Link, LinkMut};
+use crate::security::Security;
+use crate::session::{Session, SessionMut};
+use crate::store::Store;
+use crate::wire::Wire;
+use timers::Deadlines;
+
+/// One AMQP connection, in either role, without a socket.
+///
+/// Its methods are of four kinds.
+/// - *Wire side*, called by a driver: [`bind`](Self::bind), [`handle_input`](Self::handle_input),
+///   [`handle_eof`](Self::handle_eof), [`handle_timeout`](Self::handle_timeout), [`unbind`](Self::unbind). They return
+///   nothing: what the peer did wrong becomes bytes for the peer and an event for us.
+/// - *Outputs*, polled by a driver in this order until there is nothing left: [`poll_event`](Self::poll_event),
+///   [`poll_transmit`](Self::poll_transmit), [`poll_timeout`](Self::poll_timeout). Transmitting may free credit and so
+///   raise events: poll those again before sleeping.
+/// - *Commands*, any number between polls: [`open`](Self::open), [`close`](Self::close), [`begin`](Self::begin),
+///   [`attach`](Self::attach) and the methods of the views.
+/// - *Getters*.
+///
+/// Time is only ever a parameter, and must not go back.
+///
+/// Endpoints outlive the wire: [`unbind`](Self::unbind) drops channels, handles, windows and delivery numbers, but
+/// sessions, links, queued messages and all ids stay, and the next [`bind`](Self::bind) opens again whatever is open on
+/// our side. So a reconnect needs no list of what to do.
+pub struct Connection {
+    pub(crate) config: ConnectionConfig,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) remote_open: Option<Box<Open>>,
+    pub(crate) sessions: Store<SessionId, Session>,
+    pub(crate) links: Store<LinkId, Link>,
+    pub(crate) deliveries: Store<DeliveryId, Delivery>,
+    pub(crate) wire: Option<Box<Wire>>,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) failure: Option<Box<Failure>>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("container_id", &self.config.container_id)
+            .field("local", &self.endpoint.local)
+            .field("remote", &self.endpoint.remote)
+            .field("phase", &self.wire.as_ref().map(|wire| wire.phase))
+            .field("sessions", &self.sessions.len())
+            .field("links", &self.links.len())
+            .field("deliveries", &self.deliveries.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// A connection with no wire and nothing open.
+    pub fn new(config: ConnectionConfig) -> Self {
+        Self {
+            config,
+            endpoint: Endpoint::default(),
+            remote_open: None,
+            sessions: Store::default(),
+            links: Store::default(),
+            deliveries: Store::default(),
+            wire: None,
+            events: VecDeque::new(),
+            deadlines: Deadlines::default(),
+            failure: None,
+        }
+    }
+
+    /// Our declaration.
+    pub fn config(&self) -> &ConnectionConfig {
+        &self.config
+    }
+
+    /// Our declaration; changes count from the next [`bind`](Self::bind) on.
+    pub fn config_mut(&mut self) -> &mut ConnectionConfig {
+        &mut self.config
+    }
+
+    /// The next thing that happened. Poll until `None`.
+    #[must_use]
+    #[inline]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Whether events are waiting.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Whether there is a wire.
+    pub fn is_bound(&self) -> bool {
+        self.wire.is_some()
+    }
+
+    /// What we have said of the connection.
+    pub fn local_state(&self) -> EndpointState {
+        self.endpoint.local
+    }
+
+    /// What the peer has said on the current wire.
+    pub fn remote_state(&self) -> EndpointState {
+        self.endpoint.remote
+    }
+
+    /// The error that we closed the connection with.
+    pub fn local_error(&self) -> Option<&Error> {
+        self.endpoint.error.as_deref()
+    }
+
+    /// The error that the peer closed the connection with.
+    pub fn remote_error(&self) -> Option<&Error> {
+        self.endpoint.remote_error.as_deref()
+    }
+
+    /// The peer's Open; kept after the wire is gone until the next [`bind`](Self::bind).
+    pub fn remote_open(&self) -> Option<&Open> {
+        self.remote_open.as_deref()
+    }
+
+    /// Why the current or last wire failed, if it did.
+    pub fn transport_failure(&self) -> Option<&Failure> {
+        self.failure.as_deref()
+    }
+
+    /// Who the SASL exchange says the peer is (server), or who we authenticated as (client); `None` for anonymous.
+    pub fn authenticated_identity(&self) -> Option<&str> {
+        self.wire.as_ref()?.identity.as_deref()
+    }
+
+    /// The SASL mechanism in use on the current wire.
+    pub fn sasl_mechanism(&self) -> Option<&str> {
+        self.wire.as_ref()?.mechanism.as_deref()
+    }
+
+    /// What the transport that is bound was said to have established.
+    pub fn security(&self) -> Option<&Security> {
+        self.wire.as_ref().map(|wire| &wire.security)
+    }
+
+    /// Whether nothing more will be written on this wire: flush, then shut the socket down.
+    pub fn output_done(&self) -> bool {
+        self.wire.as_ref().is_none_or(|wire| wire.finished && wire.out.is_empty())
+    }
+
+    /// Whether nothing more will be read from this wire.
+    pub fn input_done(&self) -> bool {
+        self.wire.as_ref().is_none_or(|wire| wire.tail_closed)
+    }
+
+    /// Bytes of output that wait to be taken.
+    pub fn pending_output(&self) -> usize {
+        self.wire.as_ref().map_or(0, |wire| wire.out.len())
+    }
+
+    /// Borrows a session.
+    pub fn session(&mut self, id: SessionId) -> Option<SessionMut<'_>> {
+        self.sessions.get(id)?;
+        Some(SessionMut { connection: self, id })
+    }
+
+    /// All sessions.
+    pub fn sessions(&self) -> Vec<SessionId> {
+        self.sessions.keys()
+    }
+
+    /// Borrows a link.
+    #[inline]
+    pub fn link(&mut self, id: LinkId) -> Option<LinkMut<'_>> {
+        self.links.get(id)?;
+        Some(LinkMut { connection: self, id })
+    }
+
+    /// All links.
+    pub fn links(&self) -> Vec<LinkId> {
+        self.links.keys()
+    }
+
+    /// Borrows a delivery; `None` once it is settled and gone.
+    #[inline]
+    pub fn delivery(&mut self, id: DeliveryId) -> Option<DeliveryMut<'_>> {
+        self.deliveries.get(id)?;
+        Some(DeliveryMut { connection: self, id })
+    }
+
+    /// Deliveries that are not settled and forgotten, of all links.
+    pub fn unsettled(&self) -> usize {
+        self.deliveries.len()
+    }
+
+    #[inline]
+    pub(crate) fn raise(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// Gives memory back that a burst left behind. Call it when the connection falls idle.
+    pub fn shrink(&mut self, _now: Instant) {
+        if let Some(wire) = &mut self.wire {
+            wire.out.shrink();
+        }
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Messages on their way in: transfers become deliveries (2.6.12, 2.6.14).
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use deuteron_codec::{Role, Transfer, condition};
+
+use super::Connection;
+use crate::delivery::Delivery;
+use crate::event::Event;
+use crate::id::{DeliveryId, LinkId, SessionId};
+
+impl Connection {
+    pub(crate) fn on_transfer(&mut self, channel: u16, transfer: Transfer, payload: Bytes, now: Instant) {
+        if !self.wire.as_deref().is_some_and(|wire| wire.open_received) {
+            self.violation(condition::NOT_ALLOWED, "transfer before open", now);
+            return;
+        }
+        let Some(session_id) = self.live_session_of(channel, "transfer", now) else { return };
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        if session.window.on_transfer().is_err() {
+            self.session_violation(
+                session_id,
+                condition::WINDOW_VIOLATION,
+                "transfer beyond the incoming window",
+            );
+            return;
+        }
+        let window_due = session.window.half_used() && !session.flow_due;
+        let Some(link_id) = session.link_at(transfer.handle) else {
+            let what = format!("transfer on handle {}, to which no link is attached", transfer.handle);
+            self.session_violation(session_id, condition::UNATTACHED_HANDLE, what);
+            return;
+        };
+        if window_due {
+            session.flow_due = true;
+            self.mark_session(session_id);
+        }
+        let Some(link) = self.links.get(link_id) else { return };
+        if link.is_sender() {
+            let what = "transfer on a link whose sender is on the other side";
+            self.session_violation(session_id, condition::NOT_ALLOWED, what);
+        } else if link.endpoint.local.is_open() {
+            // A link that we have detached: what was under way when we did is thrown away.
+            self.receive(session_id, link_id, transfer, payload);
+        } else {
+            self.skip_number(session_id, &transfer);
+        }
+    }
+
+    /// Keeps count of delivery-ids that are of no interest.
+    fn skip_number(&mut self, session: SessionId, transfer: &Transfer) {
+        if let (Some(session), Some(number)) = (self.sessions.get_mut(session), transfer.delivery_id) {
+            session.incoming.skip_to(crate::serial::Serial(number).add(1));
+        }
+    }
+
+    fn receive(&mut self, session: SessionId, link_id: LinkId, transfer: Transfer, payload: Bytes) {
+        let partial = self.links.get(link_id).and_then(|link| link.partial);
+        let id = match partial {
+            Some(id) => {
+                let number = self.deliveries.get(id).map(|delivery| delivery.number.0);
+                if transfer.delivery_id.is_some() && transfer.delivery_id != number {
+                    let what = "transfer of another delivery before the last one of the link was complete";
+                    self.session_violation(session, condition::NOT_ALLOWED, what);
+                    return;
+                }
+                id
+            }
+            None => match self.begin_delivery(session, link_id, &transfer) {
+                Some(id) => id,
+                None => return,
+            },
+        };
+        self.add_part(session, link_id, id, transfer, payload);
+    }
+
+    /// The first transfer of a delivery: it has a number, a tag, and credit.
+    fn begin_delivery(
+        &mut self,
+        session_id: SessionId,
+        link_id: LinkId,
+        transfer: &Transfer,
+    ) -> Option<DeliveryId> {
+        let (Some(number), Some(tag)) = (transfer.delivery_id, transfer.delivery_tag) else {
+            let missing = if transfer.delivery_id.is_none() { "delivery-id" } else { "delivery-tag" };
+            let what = format!("the first transfer of a delivery has no {missing}");
+            self.session_violation(session_id, condition::INVALID_FIELD, what);
+            return None;
+        };
+        let session = self.sessions.get_mut(session_id)?;
+        let link = self.links.get_mut(link_id)?;
+        let number = crate::serial::Serial(number);
+        if session.incoming.is_started() && session.incoming.next() != number {
+            let what = format!("delivery-id {} came where {} was due", number.0, session.incoming.next().0);
+            self.session_violation(session_id, condition::INVALID_FIELD, what);
+            return None;
+        }
+        if session.incoming.span() >= self.config.limits.unsettled {
+            let what = format!("more than {} unsettled deliveries", self.config.limits.unsettled);
+            self.session_violation(session_id, condition::RESOURCE_LIMIT_EXCEEDED, what);
+            return None;
+        }
+        if link.credit == 0 {
+            session.incoming.skip_to(number.add(1));
+            self.link_violation(link_id, condition::TRANSFER_LIMIT_EXCEEDED, "transfer without credit");
+            return None;
+        }
+        let mut delivery = Delivery::new(session_id, link_id, tag, false);
+        delivery.message_format = transfer.message_format.unwrap_or(0);
+        delivery.number = number;
+        delivery.on_wire = true;
+        let id = self.deliveries.insert(delivery);
+        session.incoming.start_at(number);
+        session.incoming.push(id);
+        link.deliveries += 1;
+        Some(id)
+    }
+
+    fn add_part(
+        &mut self,
+        session_id: SessionId,
+        link_id: LinkId,
+        id: DeliveryId,
+        transfer: Transfer,
+        payload: Bytes,
+    ) {
+        let (Some(session), Some(link), Some(delivery)) =
+            (self.sessions.get_mut(session_id), self.links.get_mut(link_id), self.deliveries.get_mut(id))
+        else {
+            return;
+        };
+        if transfer.settled == Some(true) && !delivery.remotely_settled {
+            delivery.remotely_settled = true;
+            session.incoming.remove(delivery.number);
+        }
+        if transfer.state.is_some() {
+            delivery.remote = transfer.state;
+        }
+        delivery.rcv_settle_mode = transfer.rcv_settle_mode.or(delivery.rcv_settle_mode);
+        if transfer.aborted {
+            self.aborted(session_id, link_id, id);
+            return;
+        }
+        let limit = match link.config.max_message_size {
+            0 => self.config.limits.message_size,
+            size => size,
+        };
+        if !delivery.locally_settled {
+            delivery.payload.push(payload);
+        }
+        if delivery.payload.len() as u64 > limit {
+            link.partial = None;
+            let what = format!("a message of more than {limit} bytes");
+            self.drop_delivery(id);
+            self.link_violation(link_id, condition::MESSAGE_SIZE_EXCEEDED, what);
+            return;
+        }
+        if transfer.more {
+            link.partial = Some(id);
+            if link.config.partial_events {
+                self.raise(Event::DeliveryPartial(id));
+            }
+            return;
+        }
+        delivery.complete = true;
+        link.partial = None;
+        link.delivery_count = link.delivery_count.add(1);
+        link.credit = link.credit.saturating_sub(1);
+        if delivery.locally_settled {
+            self.drop_delivery(id);
+            return;
+        }
+        delivery.unread = true;
+        link.unread += 1;
+        session.buffered += delivery.payload.len();
+        self.events.push_back(Event::Delivered(id));
+        self.top_up(link_id);
+    }
+
+    fn aborted(&mut self, session_id: SessionId, link_id: LinkId, id: DeliveryId) {
+        let (Some(session), Some(link), Some(delivery)) =
+            (self.sessions.get_mut(session_id), self.links.get_mut(link_id), self.deliveries.get_mut(id))
+        else {
+            return;
+        };
+        link.partial = None;
+        link.delivery_count = link.delivery_count.add(1);
+        link.credit = link.credit.saturating_sub(1);
+        // 2.6.14: an aborted delivery counts as settled.
+        session.incoming.remove(delivery.number);
+        delivery.on_wire = false;
+        delivery.aborted = true;
+        delivery.remotely_settled = true;
+        delivery.payload = Default::default();
+        if delivery.locally_settled {
+            self.drop_delivery(id);
+        } else {
+            self.raise(Event::DeliveryAborted(id));
+        }
+        self.top_up(link_id);
+    }
+
+    /// The payload so far, in one piece.
+    pub(crate) fn take_payload(&mut self, id: DeliveryId) -> Bytes {
+        let Some(delivery) = self.deliveries.get_mut(id) else { return Bytes::new() };
+        if delivery.outgoing {
+            return Bytes::new();
+        }
+        let payload = delivery.payload.join();
+        let was_unread = std::mem::take(&mut delivery.unread);
+        let (session, link) = (delivery.session, delivery.link);
+        if was_unread {
+            self.was_read(session, link, payload.len(), true);
+        }
+        payload
+    }
+
+    pub(crate) fn read_payload(&mut self, id: DeliveryId) -> Option<Bytes> {
+        let delivery = self.deliveries.get_mut(id).filter(|delivery| !delivery.outgoing)?;
+        let chunk = delivery.payload.pop()?;
+        let (session, link, unread) = (delivery.session, delivery.link, delivery.unread);
+        let last = unread && delivery.payload.len() == 0;
+        if last {
+            delivery.unread = false;
+        }
+        if unread {
+            self.was_read(session, link, chunk.len(), last);
+        }
+        Some(chunk)
+    }
+
+    /// The application has taken `bytes`; that may widen the window, and give credit for another message.
+    pub(crate) fn was_read(&mut self, session_id: SessionId, link_id: LinkId, bytes: usize, whole: bool) {
+        if let Some(session) = self.sessions.get_mut(session_id) {
+            session.buffered = session.buffered.saturating_sub(bytes);
+            if session.window.half_used() && !session.flow_due {
+                session.flow_due = true;
+                self.mark_session(session_id);
+            }
+        }
+        if whole && let Some(link) = self.links.get_mut(link_id) {
+            link.unread = link.unread.saturating_sub(1);
+            self.top_up(link_id);
+        }
+    }
+
+    #[inline]
+    fn top_up(&mut self, link_id: LinkId) {
+        if let Some(link) = self.links.get_mut(link_id)
+            && link.is_attached()
+            && link.refill_credit()
+        {
+            self.flow_due(link_id, false);
+        }
+    }
+}
+
+/// The role of our side for deliveries in the given direction.
+pub(crate) fn role_of(outgoing: bool) -> Role {
+    if outgoing { Role::Sender } else { Role::Receiver }
+}

@@ -1,0 +1,178 @@
+//! The wire goes, the endpoints stay.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use deuteron_codec::{DeliveryState, Error};
+
+use super::Connection;
+use crate::config::Recovery;
+use crate::endpoint::EndpointState;
+use crate::error::{Cause, Failure};
+use crate::event::Event;
+use crate::id::{DeliveryId, LinkId};
+
+impl Connection {
+    /// The transport is gone, for the given reason if it failed. Channels, handles, windows and delivery numbers go with
+    /// it. Sessions, links and queued messages stay; sends that were not settled are replayed on the next wire or
+    /// reported lost, as their link says.
+    pub fn unbind(&mut self, reason: Option<Error>, _now: Instant) {
+        if self.wire.take().is_none() {
+            return;
+        }
+        if let Some(error) = reason
+            && self.failure.is_none()
+        {
+            self.failure = Some(Box::new(Failure { error, cause: Cause::Lost }));
+        }
+        self.deadlines.clear();
+        for link in self.links.keys() {
+            self.suspend(link, true, false);
+        }
+        for id in self.sessions.keys() {
+            let Some(session) = self.sessions.get_mut(id) else { continue };
+            session.start_wire();
+            session.endpoint.forget_remote();
+            session.begin_token += 1;
+            // What the peer began and we never answered goes with the wire; so does what nobody wants.
+            if session.forgotten || session.endpoint.local == EndpointState::Uninit {
+                self.sessions.remove(id);
+            }
+        }
+        for id in self.links.keys() {
+            let Some(link) = self.links.get_mut(id) else { continue };
+            let orphan = self.sessions.get(link.session).is_none();
+            if link.forgotten || orphan || link.endpoint.local == EndpointState::Uninit {
+                let (name, role, session) = (link.config.name.clone(), link.config.role, link.session);
+                if let Some(session) = self.sessions.get_mut(session)
+                    && session.names(role).get(&name) == Some(&id)
+                {
+                    session.names(role).remove(&name);
+                }
+                self.links.remove(id);
+                continue;
+            }
+            link.forget_wire();
+            link.attach_token += 1;
+            link.detach_token += 1;
+            link.drain_token += 1;
+        }
+        self.endpoint.forget_remote();
+        self.raise(Event::Unbound);
+    }
+
+    /// The link is over on a live wire, as far as it goes: when neither side is attached any more, what is unsettled will
+    /// not be settled here.
+    pub(crate) fn link_over(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(id) else { return };
+        let session_over = self.sessions.get(link.session).is_none_or(|session| {
+            session.endpoint.remote.is_over()
+                || session.endpoint.local.is_over() && session.local_channel.is_none()
+        });
+        let both =
+            link.endpoint.local.is_over() && (link.endpoint.remote.is_over() || link.local_handle.is_none());
+        if both || session_over {
+            self.suspend(id, false, session_over);
+        }
+    }
+
+    /// Takes the link's deliveries off the wire: unsettled sends are put back into the queue, or are lost.
+    fn suspend(&mut self, id: LinkId, unbound: bool, session_over: bool) {
+        let connection_closed = self.endpoint.local == EndpointState::Closed;
+        let Some(link) = self.links.get_mut(id) else { return };
+        if link.deliveries == 0 {
+            return;
+        }
+        let sender = link.is_sender();
+        let local = link.endpoint.local;
+        let over = local == EndpointState::Closed || session_over || connection_closed;
+        let back = local == EndpointState::Detached || unbound && local == EndpointState::Open;
+        let replay = link.config.recovery == Recovery::Replay && back && !over;
+        let partial = link.partial.take();
+        let Some(session) = self.sessions.get(link.session) else { return };
+        let ring = if sender { &session.outgoing } else { &session.incoming };
+        let deliveries = &self.deliveries;
+        let on_wire: Vec<_> = ring
+            .iter()
+            .map(|(_, delivery)| delivery)
+            .filter(|key| deliveries.get(*key).is_some_and(|delivery| delivery.link == id))
+            .collect();
+        if sender {
+            self.suspend_sends(id, &on_wire, replay, over);
+        } else {
+            for delivery in on_wire {
+                self.take_off_wire(delivery);
+            }
+            if let Some(partial) = partial {
+                self.drop_delivery(partial);
+            }
+        }
+    }
+
+    fn suspend_sends(&mut self, id: LinkId, on_wire: &[DeliveryId], replay: bool, over: bool) {
+        let mut again = VecDeque::new();
+        for &delivery_id in on_wire {
+            self.take_off_wire(delivery_id);
+            let Some(delivery) = self.deliveries.get_mut(delivery_id) else { continue };
+            let whole = delivery.complete || delivery.queued;
+            let decided = delivery.sent && delivery.remote.as_ref().is_some_and(DeliveryState::is_terminal);
+            if decided {
+                // The outcome is known, only our answer to it was not: there is nothing to repeat.
+                delivery.remotely_settled = true;
+                self.report(delivery_id, Event::DeliveryUpdated(delivery_id));
+            } else if replay && whole && !delivery.locally_settled {
+                delivery.framed = 0;
+                delivery.sent = false;
+                delivery.overdue = false;
+                if !std::mem::replace(&mut delivery.queued, true) {
+                    again.push_back(delivery_id);
+                }
+            } else {
+                self.lose(id, delivery_id);
+            }
+        }
+        let Some(link) = self.links.get_mut(id) else { return };
+        // A message of which a part was sent is still first in the queue; those sent whole go before it.
+        again.append(&mut link.queue);
+        link.queue = again;
+        if over {
+            for delivery in std::mem::take(&mut link.queue) {
+                if let Some(delivery) = self.deliveries.get_mut(delivery) {
+                    delivery.queued = false;
+                }
+                self.lose(id, delivery);
+            }
+        }
+    }
+
+    fn take_off_wire(&mut self, id: DeliveryId) {
+        let Some(delivery) = self.deliveries.get_mut(id) else { return };
+        delivery.on_wire = false;
+        if let Some(session) = self.sessions.get_mut(delivery.session) {
+            let ring = if delivery.outgoing { &mut session.outgoing } else { &mut session.incoming };
+            ring.remove(delivery.number);
+        }
+    }
+
+    fn lose(&mut self, link: LinkId, id: DeliveryId) {
+        if let (Some(link), Some(delivery)) = (self.links.get_mut(link), self.deliveries.get_mut(id)) {
+            if std::mem::take(&mut delivery.queued) {
+                link.queue.retain(|queued| *queued != id);
+            }
+            if link.stream == Some(id) {
+                link.stream = None;
+            }
+            delivery.payload = Default::default();
+        }
+        self.report(id, Event::DeliveryLost(id));
+    }
+
+    /// Raises the event if anybody waits for the delivery; otherwise it goes.
+    fn report(&mut self, id: DeliveryId, event: Event) {
+        if self.deliveries.get(id).is_some_and(|delivery| delivery.forgotten || delivery.locally_settled) {
+            self.drop_delivery(id);
+        } else {
+            self.raise(event);
+        }
+    }
+}

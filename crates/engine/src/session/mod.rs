@@ -1,0 +1,188 @@
+//! Sessions (2.5): a channel in each direction, windows, handles, and the deliveries not settled yet.
+
+pub(crate) mod disposition;
+pub(crate) mod unsettled;
+pub(crate) mod window;
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use deuteron_codec::{Begin, Error, Role};
+
+use crate::config::SessionConfig;
+use crate::connection::Connection;
+use crate::endpoint::{Endpoint, EndpointState};
+use crate::id::{LinkId, SessionId};
+use crate::serial::Serial;
+use disposition::Dispositions;
+use unsettled::Unsettled;
+use window::Window;
+
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    pub(crate) config: SessionConfig,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) remote_begin: Option<Box<Begin>>,
+    /// Our channel, once our Begin is written.
+    pub(crate) local_channel: Option<u16>,
+    /// The peer's channel, once its Begin is here.
+    pub(crate) remote_channel: Option<u16>,
+    pub(crate) end_sent: bool,
+    pub(crate) window: Window,
+    pub(crate) outgoing: Unsettled,
+    pub(crate) incoming: Unsettled,
+    /// Growing dispositions of our receivers and of our senders.
+    pub(crate) dispositions: [Dispositions; 2],
+    /// In the wire's list of sessions with something to say.
+    pub(crate) dirty: bool,
+    /// A flow for the session alone is due.
+    pub(crate) flow_due: bool,
+    /// Senders that have messages and credit, but were held back by the window or by the output's limit.
+    pub(crate) held: VecDeque<LinkId>,
+    pub(crate) local_handles: Vec<Option<LinkId>>,
+    pub(crate) remote_handles: Vec<Option<LinkId>>,
+    /// Open links by name, for our senders and for our receivers (2.6.1).
+    pub(crate) names: [HashMap<String, LinkId>; 2],
+    /// Attaches of ours that the peer has not answered, oldest first.
+    pub(crate) awaiting: VecDeque<LinkId>,
+    /// Bytes of whole messages that were not taken.
+    pub(crate) buffered: usize,
+    /// `(number, time)`: deliveries from that number on were sent after that time. Kept only for settle deadlines.
+    pub(crate) marks: VecDeque<(Serial, Instant)>,
+    pub(crate) settle_check: Option<Instant>,
+    pub(crate) wants_settle_deadline: bool,
+    pub(crate) begin_token: u32,
+    /// Its owner wants no more of it: it goes once the peer has ended it.
+    pub(crate) forgotten: bool,
+}
+
+impl Session {
+    pub(crate) fn new(config: SessionConfig) -> Self {
+        let mut session = Self { config, ..Self::default() };
+        session.start_wire();
+        session
+    }
+
+    /// Numbers and windows for a new wire.
+    pub(crate) fn start_wire(&mut self) {
+        let first = Serial(self.config.next_outgoing_id);
+        self.window = Window::new(first.0, self.config.incoming_window.max(1));
+        self.outgoing = Unsettled::starting_at(first);
+        self.incoming = Unsettled::default();
+        self.dispositions = <[Dispositions; 2]>::default();
+        self.local_channel = None;
+        self.remote_channel = None;
+        self.remote_begin = None;
+        self.end_sent = false;
+        self.dirty = false;
+        self.flow_due = false;
+        self.held.clear();
+        self.awaiting.clear();
+        self.local_handles.clear();
+        self.remote_handles.clear();
+        self.marks.clear();
+        self.settle_check = None;
+    }
+
+    /// Frames of this session may be written.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.local_channel.is_some() && !self.end_sent
+    }
+
+    pub(crate) fn names(&mut self, role: Role) -> &mut HashMap<String, LinkId> {
+        &mut self.names[role as usize & 1]
+    }
+
+    /// The lowest free handle; `None` above the peer's handle-max.
+    pub(crate) fn allocate_handle(&mut self, link: LinkId) -> Option<u32> {
+        let max = self.remote_begin.as_ref().map_or(u32::MAX, |begin| begin.handle_max);
+        let handle = self.local_handles.iter().position(Option::is_none).unwrap_or(self.local_handles.len());
+        if handle as u64 > u64::from(max) {
+            return None;
+        }
+        if handle == self.local_handles.len() {
+            self.local_handles.push(None);
+        }
+        self.local_handles[handle] = Some(link);
+        Some(handle as u32)
+    }
+
+    pub(crate) fn set_remote_handle(&mut self, handle: u32, link: Option<LinkId>) {
+        let handle = handle as usize;
+        if handle >= self.remote_handles.len() {
+            if link.is_none() {
+                return;
+            }
+            self.remote_handles.resize(handle + 1, None);
+        }
+        self.remote_handles[handle] = link;
+    }
+
+    #[inline]
+    pub(crate) fn link_at(&self, remote_handle: u32) -> Option<LinkId> {
+        self.remote_handles.get(remote_handle as usize).copied().flatten()
+    }
+}
+
+/// A session, borrowed for a moment.
+#[derive(Debug)]
+pub struct SessionMut<'a> {
+    pub(crate) connection: &'a mut Connection,
+    pub(crate) id: SessionId,
+}
+
+impl SessionMut<'_> {
+    fn session(&self) -> Option<&Session> {
+        self.connection.sessions.get(self.id)
+    }
+
+    /// What we have said of it.
+    pub fn local_state(&self) -> EndpointState {
+        self.session().map_or(EndpointState::Closed, |session| session.endpoint.local)
+    }
+
+    /// What the peer has said of it.
+    pub fn remote_state(&self) -> EndpointState {
+        self.session().map_or(EndpointState::Closed, |session| session.endpoint.remote)
+    }
+
+    /// The error that we ended it with.
+    pub fn local_error(&self) -> Option<&Error> {
+        self.session()?.endpoint.error.as_deref()
+    }
+
+    /// The error that the peer ended it with.
+    pub fn remote_error(&self) -> Option<&Error> {
+        self.session()?.endpoint.remote_error.as_deref()
+    }
+
+    /// The peer's Begin.
+    pub fn remote_begin(&self) -> Option<&Begin> {
+        self.session()?.remote_begin.as_deref()
+    }
+
+    /// Our declaration; changes count until [`begin`](Self::begin).
+    pub fn config_mut(&mut self) -> Option<&mut SessionConfig> {
+        self.connection.sessions.get_mut(self.id).map(|session| &mut session.config)
+    }
+
+    /// Begins it, or answers the peer's Begin (2.5.1).
+    pub fn begin(&mut self) {
+        self.connection.begin_session(self.id);
+    }
+
+    /// Ends it (2.5.3). Its links are over with it.
+    pub fn end(&mut self, error: Option<Error>) {
+        self.connection.end_session(self.id, error);
+    }
+
+    /// The links on it.
+    pub fn links(&self) -> Vec<LinkId> {
+        self.connection.links_of(self.id)
+    }
+
+    /// Forgets an ended session and its links. Their ids are void after this; an open one is ended first.
+    pub fn free(&mut self) {
+        self.connection.free_session(self.id);
+    }
+}
