@@ -4,8 +4,8 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 use deuteron_engine::codec::DeliveryState;
 use deuteron_engine::{
-    Connection, ConnectionConfig, ConnectionRole, DeliveryId, Event, LinkConfig, LinkId, OutBuf, Payload, Security,
-    SendOptions, SessionConfig,
+    Connection, ConnectionConfig, ConnectionRole, DeliveryId, Event, LinkConfig, LinkId, OutBuf, Payload,
+    Security, SendOptions, SessionConfig,
 };
 
 const COUNT: u64 = 2_000_000;
@@ -34,7 +34,11 @@ fn carry(from: &mut Side, to: &mut Side, now: Instant) -> bool {
 fn main() {
     let now = Instant::now();
     let side = |role| Side {
-        engine: Connection::new(ConnectionConfig { role, container_id: "x".into(), ..ConnectionConfig::default() }),
+        engine: Connection::new(ConnectionConfig {
+            role,
+            container_id: "x".into(),
+            ..ConnectionConfig::default()
+        }),
         input: BytesMut::new(),
         out: OutBuf::new(),
     };
@@ -86,7 +90,12 @@ fn main() {
         }
         if sendable.is_some() {
             while sent < COUNT && client.engine.link(link).unwrap().credit() > 0 {
-                client.engine.link(link).unwrap().send(Payload::Slice(&body), SendOptions::default()).unwrap();
+                client
+                    .engine
+                    .link(link)
+                    .unwrap()
+                    .send(Payload::Slice(&body), SendOptions::default())
+                    .unwrap();
                 sent += 1;
                 moved = true;
             }

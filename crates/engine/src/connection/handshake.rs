@@ -92,13 +92,19 @@ impl Connection {
             return;
         };
         let sasl_server_mechanisms = server.mechanisms();
+        if sasl_server_mechanisms.is_empty() {
+            let what = "no SASL mechanism can be offered on this transport: PLAIN needs TLS, or insecure mechanisms allowed";
+            self.write_header(SASL_HEADER);
+            self.fail(Error::new(condition::UNAUTHORIZED_ACCESS, what), Cause::Authentication, now);
+            return;
+        }
         wire.phase = Phase::SaslFrames;
         self.write_header(SASL_HEADER);
         self.write_sasl(&SaslMechanisms { sasl_server_mechanisms });
     }
 
     fn skip_sasl(&mut self, now: Instant) {
-        if matches!(&self.config.sasl, SaslConfig::Server(config) if config.require) {
+        if matches!(&self.config.sasl, SaslConfig::Server(config) if !config.admits_without_sasl()) {
             // 5.3.2: say which header would have been right, then close.
             self.write_header(SASL_HEADER);
             let error = Error::new(

@@ -310,7 +310,7 @@ impl Out<'_> {
         let size = (buffer.len() - start + payload.len()) as u32;
         buffer[start..start + 4].copy_from_slice(&size.to_be_bytes());
         self.trace(start);
-        self.wire.out.chain(payload);
+        self.wire.out.append(payload);
     }
 
     #[inline]

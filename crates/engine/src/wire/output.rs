@@ -38,14 +38,14 @@ impl OutBuf {
         self.chained == 0 && self.tail.is_empty()
     }
 
-    /// Where frames are encoded. Frames that were begun here must be ended before [`chain`](Self::chain).
+    /// Where frames are encoded. Frames that were begun here must be ended before [`append`](Self::append).
     #[inline]
     pub(crate) fn tail(&mut self) -> &mut BytesMut {
         &mut self.tail
     }
 
     /// Appends a payload without copying it.
-    pub(crate) fn chain(&mut self, payload: Bytes) {
+    pub(crate) fn append(&mut self, payload: Bytes) {
         if payload.is_empty() {
             return;
         }
@@ -114,11 +114,13 @@ mod tests {
     fn copied_and_chained_bytes_leave_in_order() {
         let mut out = OutBuf::new();
         out.tail().extend_from_slice(b"ab");
-        out.chain(Bytes::from_static(b"cd"));
+        out.append(Bytes::from_static(b"cd"));
         out.tail().extend_from_slice(b"ef");
         assert_eq!(out.len(), 6);
-        let mut slices = [IoSlice::new(&[]); 4];
-        assert_eq!(out.chunks_vectored(&mut slices), 3);
+        {
+            let mut slices = [IoSlice::new(&[]); 4];
+            assert_eq!(out.chunks_vectored(&mut slices), 3);
+        }
         let mut seen = Vec::new();
         while out.has_remaining() {
             seen.push(out.chunk()[0]);
@@ -131,8 +133,8 @@ mod tests {
     #[test]
     fn advancing_over_several_segments_at_once() {
         let mut out = OutBuf::new();
-        out.chain(Bytes::from_static(b"abc"));
-        out.chain(Bytes::from_static(b"def"));
+        out.append(Bytes::from_static(b"abc"));
+        out.append(Bytes::from_static(b"def"));
         out.tail().extend_from_slice(b"ghi");
         out.advance(7);
         assert_eq!(out.chunk(), b"hi");
