@@ -191,8 +191,8 @@ impl Connection {
             delivery.payload = Default::default();
         }
         if link.config.settle_timeout.is_some() {
-            let session = link.session;
-            if let Some(session) = self.sessions.get_mut(session) {
+            self.deadlines.unmarked = true;
+            if let Some(session) = self.sessions.get_mut(link.session) {
                 session.wants_settle_deadline = true;
             }
         }

@@ -20,6 +20,8 @@ pub(crate) struct Deadlines {
     starting: Vec<(Deadline, Duration, u32)>,
     running: BTreeMap<(Instant, u64), (Deadline, u32)>,
     count: u64,
+    /// Some session has sent messages with a settle deadline since the last transmit.
+    pub(crate) unmarked: bool,
 }
 
 impl Deadlines {
@@ -183,7 +185,7 @@ impl Connection {
         if wire.close_received || wire.finished {
             wire.close_deadline = None;
         }
-        if self.sessions.iter().any(|(_, session)| session.wants_settle_deadline) {
+        if std::mem::take(&mut self.deadlines.unmarked) {
             for id in self.sessions.keys() {
                 self.mark_sent(id, now);
             }
