@@ -10,6 +10,7 @@ mod definitions;
 mod encode;
 mod error;
 pub mod frame;
+pub mod message;
 mod outcome;
 mod performatives;
 mod read;
@@ -19,6 +20,7 @@ mod skip;
 pub mod tables;
 mod tag;
 pub mod terminus;
+pub mod trace;
 pub mod transactions;
 pub mod value;
 pub mod visit;
@@ -32,6 +34,10 @@ pub use error::{DecodeError, DecodeErrorKind};
 pub use frame::{
     AMQP_HEADER, FRAME_AMQP, FRAME_HEADER_SIZE, FRAME_SASL, FrameHeader, MIN_MAX_FRAME_SIZE, ProtocolHeader,
     SASL_HEADER, TLS_HEADER, begin_frame, end_frame,
+};
+pub use message::{
+    Body, BodyView, DataSections, Message, MessageIdRef, MessageView, PropertiesView, Section, Sections,
+    SequenceSections, ValueRef,
 };
 pub use outcome::{Accepted, DeliveryState, Modified, Received, Rejected, Released};
 pub use performatives::{Attach, Begin, Close, Detach, Disposition, End, Flow, Open, Performative, Transfer};

@@ -235,6 +235,17 @@ fn visit_array<'a, V: Visitor<'a>>(
 }
 
 impl<'a> Reader<'a> {
+    /// Reads a value of any type that holds no others.
+    ///
+    /// # Errors
+    /// If a value that holds others stands here, or it is malformed.
+    #[inline]
+    pub fn read_scalar(&mut self) -> Result<Scalar<'a>, DecodeError> {
+        let at = self.offset();
+        let code = self.byte()?;
+        self.scalar(code, at)
+    }
+
     /// Reads a scalar whose constructor has been read.
     #[inline]
     fn scalar(&mut self, code: u8, at: usize) -> Result<Scalar<'a>, DecodeError> {
