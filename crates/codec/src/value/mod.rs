@@ -71,7 +71,7 @@ pub enum Value {
     /// 1.6.21 symbol
     Symbol(Symbol),
     /// 1.6.22 list
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// 1.6.23 map
     Map(Map),
     /// 1.6.24 array
