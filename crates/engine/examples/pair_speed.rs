@@ -1,4 +1,6 @@
 //! How many messages a second cross between two engines without sockets: `cargo run --release --example pair_speed`.
+#![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};

@@ -14,7 +14,7 @@ use crate::serial::Serial;
 #[derive(Debug, Default)]
 pub(crate) struct Chunks {
     first: Bytes,
-    rest: Option<Box<VecDeque<Bytes>>>,
+    rest: VecDeque<Bytes>,
     len: usize,
 }
 
@@ -31,7 +31,7 @@ impl Chunks {
         if self.first.is_empty() {
             self.first = chunk;
         } else {
-            self.rest.get_or_insert_default().push_back(chunk);
+            self.rest.push_back(chunk);
         }
     }
 
@@ -39,7 +39,7 @@ impl Chunks {
         if self.first.is_empty() {
             return None;
         }
-        let next = self.rest.as_mut().and_then(|rest| rest.pop_front()).unwrap_or_default();
+        let next = self.rest.pop_front().unwrap_or_default();
         let chunk = std::mem::replace(&mut self.first, next);
         self.len -= chunk.len();
         Some(chunk)
@@ -47,7 +47,7 @@ impl Chunks {
 
     /// All in one piece; copied only if it came in several. Chunks are let go as they are copied.
     pub(crate) fn join(&mut self) -> Bytes {
-        if self.rest.as_ref().is_none_or(|rest| rest.is_empty()) {
+        if self.rest.is_empty() {
             self.len = 0;
             return std::mem::take(&mut self.first);
         }
@@ -73,8 +73,7 @@ impl Chunks {
 
     /// At most `max` bytes from `offset` on; fewer where a chunk ends.
     pub(crate) fn slice(&self, mut offset: usize, max: usize) -> Bytes {
-        let rest = self.rest.iter().flat_map(|rest| rest.iter());
-        for chunk in std::iter::once(&self.first).chain(rest) {
+        for chunk in std::iter::once(&self.first).chain(&self.rest) {
             if offset < chunk.len() {
                 return chunk.slice(offset..chunk.len().min(offset.saturating_add(max)));
             }

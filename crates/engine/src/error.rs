@@ -20,6 +20,8 @@ pub enum UsageError {
     StreamOpen,
     /// The delivery was finished or aborted before.
     NotStreaming,
+    /// The message is larger than the peer's max-message-size for the link, in bytes (2.7.3).
+    TooLarge(u64),
     /// Another link of this session and direction has this name and is open (2.6.1).
     NameInUse,
 }
@@ -27,6 +29,9 @@ pub enum UsageError {
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::TooLarge(limit) => {
+                return write!(f, "the peer takes messages of at most {limit} bytes on this link");
+            }
             Self::Gone => "the session, link or delivery does not exist any more",
             Self::Closed => "the endpoint is closed: open a new one",
             Self::WrongRole => "a sender was used as a receiver, or the other way round",

@@ -23,6 +23,8 @@
 //! # Ok::<(), deuteron_engine::UsageError>(())
 //! ```
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test has to begin at some instant"))]
+
 mod config;
 mod connection;
 mod delivery;

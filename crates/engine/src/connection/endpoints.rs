@@ -68,6 +68,9 @@ impl Connection {
         if matches!(link.endpoint.local, EndpointState::Uninit | EndpointState::Detached) {
             link.endpoint.local = EndpointState::Open;
             link.endpoint.error = None;
+            if link.endpoint.remote.is_over() {
+                link.forget_wire();
+            }
             self.write_attach(id);
         }
     }
@@ -184,6 +187,12 @@ impl Connection {
     pub(crate) fn detach_link(&mut self, id: LinkId, closed: bool, error: Option<Error>) {
         let Some(link) = self.links.get_mut(id) else { return };
         let over = if closed { EndpointState::Closed } else { EndpointState::Detached };
+        if closed && let Some(session) = self.sessions.get_mut(link.session) {
+            let (name, role) = (&link.config.name, link.config.role);
+            if session.names(role).get(name) == Some(&id) {
+                session.names(role).remove(name);
+            }
+        }
         if link.endpoint.local.is_over() {
             if closed {
                 link.endpoint.local = over;
@@ -192,13 +201,6 @@ impl Connection {
         }
         link.endpoint.local = over;
         link.endpoint.error = error.clone().map(Box::new);
-        let (session, role) = (link.session, link.config.role);
-        if closed && let Some(session) = self.sessions.get_mut(session) {
-            let name = &link.config.name;
-            if session.names(role).get(name) == Some(&id) {
-                session.names(role).remove(name);
-            }
-        }
         self.write_detach(id, closed, error);
         self.link_over(id);
     }

@@ -160,7 +160,7 @@ impl Connection {
                 self.on_step(step, now);
             }
             _ => {
-                self.violation(condition::NOT_ALLOWED, "a SASL frame that only the other side may send", now)
+                self.violation(condition::NOT_ALLOWED, "a SASL frame that only the other side may send", now);
             }
         }
     }

@@ -116,6 +116,11 @@ impl Connection {
         }
         self.raise(Event::SessionEnded(id));
         for link in self.links_of(id) {
+            if let Some(link) = self.links.get_mut(link) {
+                // Its handles mean nothing any more, though neither side has detached it.
+                link.local_handle = None;
+                link.remote_handle = None;
+            }
             self.link_over(link);
         }
     }

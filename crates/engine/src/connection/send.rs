@@ -39,6 +39,14 @@ impl Connection {
         payload: Payload<'_>,
         options: SendOptions,
     ) -> Result<DeliveryId, UsageError> {
+        let limit = self
+            .links
+            .get(link_id)
+            .and_then(|link| link.remote_attach.as_ref()?.max_message_size)
+            .unwrap_or(0);
+        if limit > 0 && payload.as_slice().len() as u64 > limit {
+            return Err(UsageError::TooLarge(limit));
+        }
         let id = self.enqueue(link_id, options)?;
         let Self { wire, sessions, links, deliveries, config, .. } = self;
         let (Some(link), Some(delivery)) = (links.get_mut(link_id), deliveries.get_mut(id)) else {

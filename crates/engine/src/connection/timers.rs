@@ -203,7 +203,8 @@ impl Connection {
         {
             session.marks.pop_front();
         }
-        let first = session.marks.back().map_or(session.outgoing.base(), |(number, _)| *number);
+        let oldest = session.outgoing.base();
+        let first = session.marks.back().map_or(oldest, |(number, _)| *number);
         if first.is_before(session.outgoing.next()) || session.marks.is_empty() {
             session.marks.push_back((session.outgoing.next(), now));
         }

@@ -4,7 +4,7 @@ pub(crate) mod disposition;
 pub(crate) mod unsettled;
 pub(crate) mod window;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
 use deuteron_codec::{Begin, Error, Role};
@@ -17,6 +17,9 @@ use crate::serial::Serial;
 use disposition::Dispositions;
 use unsettled::Unsettled;
 use window::Window;
+
+/// Handles below this have a slot in a vector.
+const DENSE_HANDLES: u32 = 4096;
 
 #[derive(Debug, Default)]
 pub(crate) struct Session {
@@ -40,7 +43,9 @@ pub(crate) struct Session {
     /// Senders that have messages and credit, but were held back by the window or by the output's limit.
     pub(crate) held: VecDeque<LinkId>,
     pub(crate) local_handles: Vec<Option<LinkId>>,
-    pub(crate) remote_handles: Vec<Option<LinkId>>,
+    remote_handles: Vec<Option<LinkId>>,
+    /// Handles too high to have a slot each: a peer may choose any up to handle-max.
+    high_remote_handles: BTreeMap<u32, LinkId>,
     /// Open links by name, for our senders and for our receivers (2.6.1).
     pub(crate) names: [HashMap<String, LinkId>; 2],
     /// Attaches of ours that the peer has not answered, oldest first.
@@ -80,6 +85,7 @@ impl Session {
         self.awaiting.clear();
         self.local_handles.clear();
         self.remote_handles.clear();
+        self.high_remote_handles.clear();
         self.marks.clear();
         self.settle_check = None;
     }
@@ -108,6 +114,13 @@ impl Session {
     }
 
     pub(crate) fn set_remote_handle(&mut self, handle: u32, link: Option<LinkId>) {
+        if handle >= DENSE_HANDLES {
+            match link {
+                Some(link) => self.high_remote_handles.insert(handle, link),
+                None => self.high_remote_handles.remove(&handle),
+            };
+            return;
+        }
         let handle = handle as usize;
         if handle >= self.remote_handles.len() {
             if link.is_none() {
@@ -120,6 +133,9 @@ impl Session {
 
     #[inline]
     pub(crate) fn link_at(&self, remote_handle: u32) -> Option<LinkId> {
+        if remote_handle >= DENSE_HANDLES {
+            return self.high_remote_handles.get(&remote_handle).copied();
+        }
         self.remote_handles.get(remote_handle as usize).copied().flatten()
     }
 }
