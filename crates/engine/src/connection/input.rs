@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
 use deuteron_codec::frame::{FRAME_AMQP, FRAME_SASL, FrameHeader, ProtocolHeader};
-use deuteron_codec::{Decode, DecodeError, Performative, Reader, SaslFrame, condition};
+use deuteron_codec::{Decode, DecodeError, Performative, Reader, SaslFrame, condition, trace};
 
 use super::Connection;
 use crate::wire::Phase;
@@ -176,10 +176,17 @@ impl Connection {
     }
 }
 
+/// One line for a whole frame.
 pub(crate) fn trace_line(outgoing: bool, frame: &[u8]) -> String {
-    format!("{} {} bytes", if outgoing { "->" } else { "<-" }, frame.len())
+    let channel = frame.get(6..8).map_or(0, |bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
+    let body = frame.get(4).map_or(8, |doff| usize::from(*doff) * 4);
+    trace::trace_frame(direction(outgoing), channel, frame.get(body..).unwrap_or_default())
 }
 
 pub(crate) fn trace_header(outgoing: bool, header: ProtocolHeader) -> String {
-    format!("{} {header:?}", if outgoing { "->" } else { "<-" })
+    trace::trace_header(direction(outgoing), header)
+}
+
+fn direction(outgoing: bool) -> trace::Direction {
+    if outgoing { trace::Direction::Out } else { trace::Direction::In }
 }
