@@ -1,0 +1,15 @@
+//! Sockets: how a byte stream to a peer comes about, by [`dial`] or by [`listen`], and the [`Stream`] itself.
+//!
+//! Nothing here knows AMQP. All waits are bounded by what the caller says, and all futures can be dropped at any
+//! time.
+
+mod dial;
+mod dial_error;
+mod listen;
+mod race;
+mod stream;
+
+pub(crate) use dial::{DialOptions, dial};
+pub(crate) use dial_error::{Attempt, DialError, DialPhase, Expired};
+pub(crate) use listen::{AcceptError, Bound, Incoming, ListenError, listen};
+pub(crate) use stream::{PeerInfo, Stream, TlsSession};
