@@ -227,7 +227,9 @@ impl Connection {
             }
         }
         self.write(channel, &Detach { handle, closed, error });
-        if !answered {
+        if answered {
+            self.retry_blocked();
+        } else {
             self.deadlines.start(Deadline::Detach(id), self.config.detach_timeout, token);
         }
     }
@@ -271,6 +273,16 @@ impl Connection {
         }
         if let Some(channel) = session.remote_channel.take() {
             wire.set_incoming(channel, None);
+        }
+        self.retry_blocked();
+    }
+
+    /// A channel or a handle is free, or the peer's limits are known: what waited for that is written.
+    pub(crate) fn retry_blocked(&mut self) {
+        if let Some(wire) = self.wire.as_deref_mut()
+            && std::mem::take(&mut wire.blocked_endpoints)
+        {
+            self.write_endpoints();
         }
     }
 

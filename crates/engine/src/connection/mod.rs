@@ -183,25 +183,25 @@ impl Connection {
 
     /// Borrows a session.
     pub fn session(&mut self, id: SessionId) -> Option<SessionMut<'_>> {
-        self.sessions.get(id)?;
+        self.sessions.get(id).filter(|session| !session.forgotten)?;
         Some(SessionMut { connection: self, id })
     }
 
     /// All sessions.
     pub fn sessions(&self) -> Vec<SessionId> {
-        self.sessions.keys()
+        self.sessions.iter().filter(|(_, session)| !session.forgotten).map(|(id, _)| id).collect()
     }
 
     /// Borrows a link.
     #[inline]
     pub fn link(&mut self, id: LinkId) -> Option<LinkMut<'_>> {
-        self.links.get(id)?;
+        self.links.get(id).filter(|link| !link.forgotten)?;
         Some(LinkMut { connection: self, id })
     }
 
     /// All links.
     pub fn links(&self) -> Vec<LinkId> {
-        self.links.keys()
+        self.links.iter().filter(|(_, link)| !link.forgotten).map(|(id, _)| id).collect()
     }
 
     /// Borrows a delivery; `None` once it is settled and gone.

@@ -30,13 +30,10 @@ impl Connection {
         wire.peer_channel_max = open.channel_max;
         let idle = open.idle_time_out.filter(|ms| *ms > 0).map(|ms| Duration::from_millis(u64::from(ms)));
         wire.keep_alive = idle.map(|idle| idle / 2);
-        let blocked = std::mem::take(&mut wire.blocked_endpoints);
         self.remote_open = Some(open);
         self.endpoint.remote = EndpointState::Open;
         self.raise(Event::ConnectionOpened);
-        if blocked {
-            self.write_endpoints();
-        }
+        self.retry_blocked();
     }
 
     pub(crate) fn on_close(&mut self, close: Close) {
@@ -94,7 +91,9 @@ impl Connection {
         session.incoming = Unsettled::default();
         session.remote_begin = Some(begin);
         session.endpoint.remote = EndpointState::Open;
-        self.raise(Event::SessionBegun(id));
+        if !session.forgotten {
+            self.raise(Event::SessionBegun(id));
+        }
     }
 
     pub(crate) fn on_end(&mut self, channel: u16, end: End, now: Instant) {
@@ -242,9 +241,10 @@ impl Connection {
         }
         if link.forgotten {
             self.links.remove(id);
-            return;
+        } else {
+            self.raise(if closed { Event::LinkClosed(id) } else { Event::LinkDetached(id) });
+            self.link_over(id);
         }
-        self.raise(if closed { Event::LinkClosed(id) } else { Event::LinkDetached(id) });
-        self.link_over(id);
+        self.retry_blocked();
     }
 }

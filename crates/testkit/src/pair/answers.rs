@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use deuteron_engine::codec::{DeliveryState, Role};
-use deuteron_engine::{Connection, EndpointState, Event};
+use deuteron_engine::{Connection, Event};
 
 /// What one side of a [`Pair`](crate::Pair) does by itself.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl Answers {
             }
             Event::LinkAttached(id) if self.accept => {
                 let Some(mut link) = engine.link(id) else { return };
-                if link.local_state() == EndpointState::Uninit {
+                if !link.local_state().is_open() {
                     if link.role() == Role::Receiver {
                         link.set_credit_window(self.credit);
                     }

@@ -144,7 +144,7 @@ impl ScriptedPeer {
                 Ok(Some(incoming)) => self.received(incoming),
                 Ok(None) => break,
                 Err(text) => {
-                    self.failure = Some(format!("{}; what came is no frame: {text}", self.position()))
+                    self.failure = Some(format!("{}; what came is no frame: {text}", self.position()));
                 }
             }
         }
