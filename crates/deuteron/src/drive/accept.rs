@@ -1,0 +1,292 @@
+//! Listeners: accept, bound what is accepted, and hand connections on.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use deuteron_engine::{ConnectionConfig, ConnectionRole, SaslConfig};
+
+use super::attempt::{Attempts, Dialling, Incoming};
+use super::shared::{Core, Owner, Shared};
+use super::task::Task;
+use super::waiters::WakerSet;
+use super::{Driver, dial, trace};
+use crate::container::ContainerShared;
+use crate::io;
+use crate::{Connection, Error, ListenOptions, Listener, MessagingHandler, Scope};
+
+/// Open connections that nobody has taken with `accept` yet.
+const BACKLOG: usize = 1024;
+
+type MakeHandler = Box<dyn Fn() -> Box<dyn MessagingHandler + Send> + Send + Sync>;
+
+/// Who gets the connections of a listener.
+pub(crate) enum Destination {
+    /// The handler of the container's loop.
+    Loop,
+    /// Handlers of their own, each in a task.
+    Tasks(MakeHandler),
+    /// Whoever calls `accept`.
+    Queue,
+}
+
+pub(crate) struct ListenerShared {
+    pub(crate) local_addr: SocketAddr,
+    container: Arc<ContainerShared>,
+    options: ListenOptions,
+    destination: Destination,
+    closed: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    count: usize,
+    next: u64,
+    /// Not open yet, oldest first.
+    pending: VecDeque<(u64, Weak<Shared>)>,
+    accepted: VecDeque<Connection>,
+    waiters: WakerSet,
+    acceptor: Option<Waker>,
+}
+
+/// The place of one connection among those of its listener.
+pub(crate) struct Permit {
+    listener: Arc<ListenerShared>,
+    number: u64,
+    /// For `accept`: kept until the connection is open.
+    owner: Mutex<Option<Arc<Owner>>>,
+}
+
+impl Permit {
+    pub(super) fn opened(&self) {
+        let owner = self.owner.lock().ok().and_then(|mut owner| owner.take());
+        let mut woken = Vec::new();
+        let mut refused = None;
+        {
+            let mut state = self.listener.lock();
+            state.pending.retain(|(number, _)| *number != self.number);
+            if let Some(owner) = owner {
+                if state.accepted.len() < BACKLOG && !self.listener.is_closed() {
+                    state.accepted.push_back(Connection::from_owner(owner));
+                    state.waiters.take_into(&mut woken);
+                } else {
+                    refused = Some(owner);
+                }
+            }
+        }
+        // Dropping it closes the connection, which takes its lock.
+        drop(refused);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// The connection failed before it was open.
+    pub(super) fn report(&self, error: Error) {
+        self.listener.report(error);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut state = self.listener.lock();
+        state.count -= 1;
+        state.pending.retain(|(number, _)| *number != self.number);
+    }
+}
+
+impl ListenerShared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lock().count
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let mut woken = Vec::new();
+        {
+            let mut state = self.lock();
+            woken.extend(state.acceptor.take());
+            state.waiters.take_into(&mut woken);
+        }
+        woken.into_iter().for_each(Waker::wake);
+        self.container.inbox.wake();
+    }
+
+    pub(crate) fn poll_accept(&self, cx: &Context<'_>) -> Poll<Result<Connection, Error>> {
+        let mut state = self.lock();
+        if let Some(connection) = state.accepted.pop_front() {
+            return Poll::Ready(Ok(connection));
+        }
+        if self.is_closed() {
+            return Poll::Ready(Err(Error::new(Scope::Listener, "the listener is closed")));
+        }
+        state.waiters.register(cx.waker());
+        Poll::Pending
+    }
+
+    fn report(self: &Arc<Self>, error: Error) {
+        match self.destination {
+            Destination::Loop => self.container.inbox.report(Listener { shared: Arc::clone(self) }, error),
+            Destination::Tasks(_) | Destination::Queue => tracing::debug!(%error, "listener"),
+        }
+    }
+
+    /// Counts a connection in; if too many are not open yet, the oldest of them goes.
+    fn admit(self: &Arc<Self>, shared: &Arc<Shared>, owner: Option<Arc<Owner>>) -> Permit {
+        let mut state = self.lock();
+        state.count += 1;
+        let number = state.next;
+        state.next += 1;
+        state.pending.push_back((number, Arc::downgrade(shared)));
+        let evicted =
+            if state.pending.len() > self.options.max_pending { state.pending.pop_front() } else { None };
+        drop(state);
+        if let Some(evicted) = evicted.and_then(|(_, shared)| shared.upgrade()) {
+            let error = Error::new(Scope::Listener, "dropped: too many connections are waiting to be opened");
+            evicted.command(|core| core.abort = Some(error));
+        }
+        Permit { listener: Arc::clone(self), number, owner: Mutex::new(owner) }
+    }
+
+    /// Makes a connection of what was accepted and has it driven.
+    fn begin(self: &Arc<Self>, dialling: Dialling, remote: SocketAddr) {
+        let in_loop = matches!(self.destination, Destination::Loop);
+        let handler = match &self.destination {
+            Destination::Tasks(make) => Some(make()),
+            Destination::Loop | Destination::Queue => None,
+        };
+        let handled = in_loop || handler.is_some();
+        let mut core = Core::new(server_config(&self.container, &self.options), Instant::now());
+        core.remote_addr = Some(remote);
+        let shared =
+            Shared::new(core, Arc::clone(&self.container), self.options.deadlines, false, handled, 1);
+        let owner = self.container.adopt(&shared).owner;
+        let permit = self.admit(&shared, (!handled).then(|| Arc::clone(&owner)));
+        let incoming =
+            Incoming { dialling: Some(dialling), handshake: self.options.handshake, permit, end: None };
+        let surroundings = self.container.surroundings(in_loop);
+        let driver = Driver::new(
+            shared,
+            handled.then_some(owner),
+            surroundings,
+            Attempts::Incoming(Box::new(incoming)),
+        );
+        if in_loop {
+            self.container.inbox.push(driver);
+        } else {
+            drop(tokio::spawn(Task::new(driver, handler)));
+        }
+    }
+}
+
+/// Binds the address and starts accepting.
+pub(crate) fn listen(
+    container: &Arc<ContainerShared>,
+    options: ListenOptions,
+    destination: Destination,
+) -> Result<Listener, Error> {
+    let url = options.url.clone()?;
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Err(Error::usage("there is no tokio runtime to accept connections in")
+            .with_advice("call it inside a runtime, or listen in a callback of Container::run"));
+    }
+    let socket = dial::bind(&url, &options)?;
+    let Some(local_addr) = socket.local_addrs().first().copied() else {
+        return Err(Error::new(Scope::Listener, format!("{url} has no address to listen on")));
+    };
+    let shared = Arc::new(ListenerShared {
+        local_addr,
+        container: Arc::clone(container),
+        options,
+        destination,
+        closed: AtomicBool::new(false),
+        state: Mutex::default(),
+    });
+    container.adopt_listener(&shared)?;
+    let task = Arc::clone(&shared);
+    // A listener of `accept` ends with its last handle; the others belong to the container.
+    let weak = matches!(shared.destination, Destination::Queue);
+    drop(tokio::spawn(async move {
+        if weak {
+            let weak = Arc::downgrade(&task);
+            drop(task);
+            accept_while(socket, || weak.upgrade()).await;
+        } else {
+            accept_while(socket, || Some(Arc::clone(&task))).await;
+        }
+    }));
+    tracing::debug!(%local_addr, "listening");
+    Ok(Listener { shared })
+}
+
+async fn accept_while(mut socket: io::Bound, listener: impl Fn() -> Option<Arc<ListenerShared>>) {
+    loop {
+        let mut accepting = pin!(socket.accept());
+        let accepted = poll_fn(|cx| {
+            let Some(listener) = listener().filter(|listener| !listener.is_closed()) else {
+                return Poll::Ready(None);
+            };
+            listener.lock().acceptor = Some(cx.waker().clone());
+            accepting.as_mut().poll(cx).map(|incoming| Some((listener, incoming)))
+        })
+        .await;
+        let Some((listener, incoming)) = accepted else { return };
+        let limit = listener.options.max_connections;
+        if listener.count() < limit {
+            let remote = incoming.remote();
+            listener.begin(dial::accept(incoming, listener.options.handshake), remote);
+        } else {
+            let text = format!("refused a connection of {}: {limit} are open already", incoming.remote());
+            listener.report(Error::new(Scope::Listener, text));
+        }
+    }
+}
+
+fn server_config(container: &ContainerShared, options: &ListenOptions) -> ConnectionConfig {
+    let deadlines = options.deadlines;
+    let default = ConnectionConfig::default();
+    ConnectionConfig {
+        role: ConnectionRole::Server,
+        container_id: options.container_id.clone().unwrap_or_else(|| container.id().to_owned()),
+        max_frame_size: options.max_frame_size.unwrap_or(default.max_frame_size),
+        channel_max: options.channel_max.unwrap_or(default.channel_max),
+        idle_timeout: options.heartbeat,
+        offered_capabilities: options.offered_capabilities.clone(),
+        desired_capabilities: options.desired_capabilities.clone(),
+        properties: options.properties.clone(),
+        sasl: options.sasl.clone().map_or(SaslConfig::Disabled, SaslConfig::Server),
+        limits: options.limits.unwrap_or(default.limits),
+        begin_timeout: deadlines.begin,
+        attach_timeout: deadlines.attach,
+        detach_timeout: deadlines.detach,
+        close_timeout: deadlines.close,
+        trace: trace::from_environment(),
+        ..default
+    }
+}
+
+/// Bytes that nobody can guess.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    if let Err(error) = getrandom::fill(&mut bytes) {
+        // Without them SCRAM switches itself off; ids are then as good as the clock.
+        tracing::error!(%error, "the system gives no random numbers");
+        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        for (byte, source) in bytes.iter_mut().zip(clock.as_nanos().to_le_bytes()) {
+            *byte = source;
+        }
+    }
+    bytes
+}

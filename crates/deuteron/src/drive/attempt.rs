@@ -1,0 +1,412 @@
+//! From one wire to the next: dial, bind, lose, retry, give up, end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use deuteron_engine::reconnect::{Backoff, Next, ReconnectPolicy, Reconnector};
+use deuteron_engine::sasl::{Password, SaslClientConfig};
+use deuteron_engine::{EndpointState, SaslConfig, Security};
+
+use super::accept::Permit;
+use super::shared::Status;
+use super::turn::WireEnd;
+use super::wire::Wire;
+use super::{Driver, Handler, SharedWire, endpoints, keepalive, route};
+use crate::io::Stream;
+use crate::options::Reconnect;
+use crate::{ConnectOptions, Error, Phase as Wait, Scope, Url};
+
+/// A transport that is ready for AMQP.
+pub(crate) struct Transport {
+    pub(crate) stream: Stream,
+    pub(crate) security: Security,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) remote: Option<SocketAddr>,
+}
+
+pub(crate) type Dialling = Pin<Box<dyn Future<Output = Result<Transport, Error>> + Send>>;
+
+/// What a driver is at.
+pub(crate) enum Phase {
+    Start,
+    Waiting(Instant),
+    Dialling { future: Dialling, since: Instant },
+    Bound(SharedWire),
+    Done,
+}
+
+/// Where transports come from.
+pub(crate) enum Attempts {
+    Outgoing(Box<Outgoing>),
+    Incoming(Box<Incoming>),
+}
+
+pub(crate) struct Outgoing {
+    urls: Vec<Url>,
+    options: ConnectOptions,
+    reconnector: Reconnector,
+    retries: bool,
+    attempt: u32,
+    url: String,
+    /// The peer has closed the connection: with which error, if any.
+    end: Option<Option<Error>>,
+}
+
+pub(crate) struct Incoming {
+    pub(crate) dialling: Option<Dialling>,
+    pub(crate) handshake: Option<Duration>,
+    pub(crate) permit: Permit,
+    pub(crate) end: Option<Option<Error>>,
+}
+
+impl Attempts {
+    pub(crate) fn outgoing(options: ConnectOptions) -> Result<Self, Error> {
+        let urls = options.urls.iter().cloned().map(|url| {
+            let url = url.resolve()?;
+            url.for_connect()
+                .map_err(|error| Error::new(Scope::Config, error.to_string()).with_source(error))?;
+            Ok(url)
+        });
+        let urls = urls.collect::<Result<Vec<_>, Error>>()?;
+        if urls.is_empty() {
+            return Err(
+                Error::new(Scope::Config, "there is no URL to connect to").with_advice("give one or more")
+            );
+        }
+        let policy: Option<Box<dyn ReconnectPolicy>> = match &options.reconnect {
+            Reconnect::Off => None,
+            Reconnect::Default => Some(Box::new(Backoff::default())),
+            Reconnect::Backoff(backoff) => Some(Box::new(backoff.clone())),
+            Reconnect::Policy(policy) => {
+                let own = policy.lock().ok().and_then(|mut policy| policy.take());
+                Some(own.unwrap_or_else(|| Box::new(Backoff::default())))
+            }
+        };
+        let retries = policy.is_some();
+        let reconnector = Reconnector::new(urls.len(), policy);
+        let outgoing =
+            Outgoing { urls, options, reconnector, retries, attempt: 0, url: String::new(), end: None };
+        Ok(Self::Outgoing(Box::new(outgoing)))
+    }
+
+    pub(super) fn opened(&mut self) {
+        match self {
+            Self::Outgoing(outgoing) => outgoing.reconnector.connected(),
+            Self::Incoming(incoming) => incoming.permit.opened(),
+        }
+    }
+
+    pub(super) fn can_retry(&self) -> bool {
+        matches!(self, Self::Outgoing(outgoing) if outgoing.retries)
+    }
+
+    /// The peer has closed the connection.
+    pub(super) fn set_end(&mut self, error: Option<Error>) {
+        match self {
+            Self::Outgoing(outgoing) => outgoing.end = Some(error),
+            Self::Incoming(incoming) => incoming.end = Some(error),
+        }
+    }
+
+    fn take_end(&mut self) -> Option<Option<Error>> {
+        match self {
+            Self::Outgoing(outgoing) => outgoing.end.take(),
+            Self::Incoming(incoming) => incoming.end.take(),
+        }
+    }
+
+    pub(super) fn label_error(&self, error: Error) -> Error {
+        match self {
+            Self::Outgoing(outgoing) => error.with_url(outgoing.url.clone()).with_attempt(outgoing.attempt),
+            Self::Incoming(_) => error,
+        }
+    }
+}
+
+impl Driver {
+    /// Runs the connection. Ready when it is over for good.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, handler: &mut Handler<'_>) -> Poll<()> {
+        loop {
+            match &self.phase {
+                Phase::Done => return Poll::Ready(()),
+                Phase::Bound(wire) => {
+                    let wire = Arc::clone(wire);
+                    match self.turns(cx, handler, &wire) {
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(end) => self.wire_ended(handler, end),
+                    }
+                }
+                Phase::Start | Phase::Waiting(_) | Phase::Dialling { .. } => {
+                    if self.poll_unbound(cx, handler).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    fn poll_unbound(&mut self, cx: &mut Context<'_>, handler: &mut Handler<'_>) -> Poll<()> {
+        let now = Instant::now();
+        let (closed, alarm, abort) = {
+            let mut core = self.shared.lock();
+            core.driver = Some(cx.waker().clone());
+            core.alarms.fire(now, &mut self.woken);
+            (core.engine.local_state() == EndpointState::Closed, core.alarms.first(), core.abort.take())
+        };
+        self.wake();
+        if let Some(error) = abort {
+            self.failed(handler, error);
+            return Poll::Ready(());
+        }
+        if closed {
+            self.finish(handler, None);
+            return Poll::Ready(());
+        }
+        let until = match &mut self.phase {
+            Phase::Start => {
+                self.next_attempt(handler, None);
+                return Poll::Ready(());
+            }
+            Phase::Waiting(until) if *until <= now => {
+                self.next_attempt(handler, None);
+                return Poll::Ready(());
+            }
+            Phase::Waiting(until) => Some(*until),
+            Phase::Dialling { future, since } => match future.as_mut().poll(cx) {
+                Poll::Ready(Ok(transport)) => {
+                    let since = *since;
+                    self.bind(transport, since, now);
+                    return Poll::Ready(());
+                }
+                Poll::Ready(Err(error)) => {
+                    self.failed(handler, error);
+                    return Poll::Ready(());
+                }
+                Poll::Pending => None,
+            },
+            Phase::Bound(_) | Phase::Done => return Poll::Ready(()),
+        };
+        let until = until.into_iter().chain(alarm).min();
+        self.shared.lock().driver_until = until;
+        // Ready means: look again.
+        self.sleep_until(cx, until)
+    }
+
+    /// Asks the reconnector what comes next. `error` is why the last attempt or wire ended.
+    fn next_attempt(&mut self, handler: &mut Handler<'_>, error: Option<Error>) {
+        let now = Instant::now();
+        let next = match &mut self.attempts {
+            Attempts::Outgoing(outgoing) => outgoing.reconnector.next(now),
+            Attempts::Incoming(incoming) => {
+                if let Some(future) = incoming.dialling.take() {
+                    self.phase = Phase::Dialling { future, since: now };
+                    return;
+                }
+                Next::GiveUp { attempts: 0 }
+            }
+        };
+        if let Some(error) = &error {
+            let will_retry = !matches!(next, Next::GiveUp { .. });
+            self.tell(handler, |h, cx, connection| h.on_disconnected(cx, connection, error, will_retry));
+            if self.shared.lock().engine.local_state() == EndpointState::Closed {
+                self.finish(handler, None);
+                return;
+            }
+        }
+        match next {
+            Next::Dial(address) => {
+                if error.is_some() {
+                    self.tell_reconnecting(handler, Duration::ZERO, 0);
+                }
+                self.dial(address, now);
+            }
+            Next::Wait { until, .. } => {
+                self.tell_reconnecting(handler, until.saturating_duration_since(now), 1);
+                self.phase = Phase::Waiting(until);
+            }
+            Next::GiveUp { attempts } => {
+                let error =
+                    error.unwrap_or_else(|| Error::new(Scope::Connect, "there is nothing to connect to"));
+                tracing::error!(%error, attempts, "gave up connecting");
+                self.tell(handler, |h, cx, connection| h.on_gave_up(cx, connection, &error, attempts));
+                self.finish(handler, Some(error));
+            }
+        }
+    }
+
+    fn tell_reconnecting(&mut self, handler: &mut Handler<'_>, delay: Duration, ahead: u32) {
+        let Attempts::Outgoing(outgoing) = &self.attempts else { return };
+        // The reconnector counts an attempt when it says `Dial`.
+        let attempt = outgoing.reconnector.attempts() + ahead;
+        tracing::info!(attempt, ?delay, "reconnecting");
+        self.tell(handler, |h, cx, connection| h.on_reconnecting(cx, connection, attempt, delay));
+    }
+
+    fn dial(&mut self, address: usize, now: Instant) {
+        let Attempts::Outgoing(outgoing) = &mut self.attempts else { return };
+        let Some(url) = outgoing.urls.get(address) else { return };
+        outgoing.attempt = outgoing.reconnector.attempts();
+        outgoing.url = url.to_string();
+        let options = &outgoing.options;
+        {
+            let mut core = self.shared.lock();
+            core.url = Some(outgoing.url.clone());
+            let config = core.engine.config_mut();
+            config.hostname = virtual_host(options, url);
+            config.sasl = sasl_for(options, url);
+        }
+        tracing::debug!(url = %outgoing.url, attempt = outgoing.attempt, "dialling");
+        let future = super::dial::dial(url.clone(), options, self.surroundings.container.tls());
+        self.phase = Phase::Dialling { future, since: now };
+    }
+
+    fn bind(&mut self, transport: Transport, since: Instant, now: Instant) {
+        let Transport { stream, security, local, remote } = transport;
+        let spent = now.saturating_duration_since(since);
+        let deadlines = self.shared.deadlines;
+        let (whole, own) = match &self.attempts {
+            Attempts::Outgoing(_) => (deadlines.establish, deadlines.open),
+            Attempts::Incoming(incoming) => (incoming.handshake, None),
+        };
+        let rest = whole.map(|whole| whole.saturating_sub(spent).max(Duration::from_millis(1)));
+        let mut core = self.shared.lock();
+        core.remote_addr = remote;
+        core.local_addr = local;
+        core.engine.config_mut().handshake_timeout = rest.into_iter().chain(own).min();
+        core.engine.bind(security, now);
+        drop(core);
+        let wire = Arc::new(Mutex::new(Wire::new(stream)));
+        keepalive::watch(&self.shared, &wire);
+        self.phase = Phase::Bound(wire);
+    }
+
+    fn wire_ended(&mut self, handler: &mut Handler<'_>, end: WireEnd) {
+        let now = Instant::now();
+        // The socket goes before anybody is told: who listens on its port may come back at once.
+        self.phase = Phase::Start;
+        let closed = {
+            let mut core = self.shared.lock();
+            core.engine.unbind(None, now);
+            route::route_all(&mut core, &mut self.batch, &mut self.woken);
+            core.engine.local_state() == EndpointState::Closed
+        };
+        self.wake();
+        self.dispatch_rest(handler);
+        match end {
+            WireEnd::Closed => {
+                let error = self.attempts.take_end().flatten();
+                self.finish(handler, error);
+            }
+            WireEnd::Failed(error) if closed => {
+                // We had closed. That the peer did not answer matters, how its socket went does not.
+                let own = (error.deadline() == Some(Wait::Close)).then_some(error);
+                let error = self.attempts.take_end().flatten().or(own);
+                self.finish(handler, error);
+            }
+            WireEnd::Failed(error) => self.failed(handler, error),
+        }
+    }
+
+    /// An attempt has failed, or the wire was lost.
+    fn failed(&mut self, handler: &mut Handler<'_>, error: Error) {
+        let error = self.attempts.label_error(error);
+        self.shared.lock().status = Status::Connecting(Some(error.clone()));
+        if let Attempts::Incoming(incoming) = &self.attempts
+            && !self.announced
+        {
+            tracing::debug!(%error, "an incoming connection failed before it was open");
+            incoming.permit.report(error.clone());
+            self.finish(handler, Some(error));
+            return;
+        }
+        tracing::debug!(%error, "transport failed");
+        self.tell(handler, |h, cx, connection| h.on_transport_error(cx, connection, &error));
+        match &mut self.attempts {
+            Attempts::Outgoing(outgoing) => {
+                if !error.is_retryable() {
+                    outgoing.reconnector.strike();
+                }
+                self.next_attempt(handler, Some(error));
+            }
+            Attempts::Incoming(_) => {
+                self.tell(handler, |h, cx, connection| h.on_disconnected(cx, connection, &error, false));
+                self.finish(handler, Some(error));
+            }
+        }
+    }
+
+    /// The connection is over for good.
+    pub(super) fn finish(&mut self, handler: &mut Handler<'_>, error: Option<Error>) {
+        self.phase = Phase::Done;
+        self.end(error);
+        if self.announced || self.shared.outgoing {
+            self.tell(handler, |h, cx, connection| h.on_connection_closed(cx, connection));
+        }
+    }
+
+    /// Tells all handles that the connection is over.
+    fn end(&mut self, error: Option<Error>) {
+        let mut core = self.shared.lock();
+        core.engine.close(None);
+        core.status = Status::Over(error.clone());
+        let over = core.over();
+        let links: Vec<_> = core.links.keys().copied().collect();
+        for link in links {
+            endpoints::forget_link(&mut core, link, over.clone(), &mut self.woken);
+        }
+        core.wake_all(&mut self.woken);
+        core.alarms.fire_all(&mut self.woken);
+        drop(core);
+        self.wake();
+    }
+
+    pub(super) fn label(&self) -> String {
+        match &self.attempts {
+            Attempts::Outgoing(outgoing) => outgoing.url.clone(),
+            Attempts::Incoming(_) => self
+                .shared
+                .lock()
+                .remote_addr
+                .map_or_else(|| "incoming".into(), |address| address.to_string()),
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if !matches!(self.phase, Phase::Done) {
+            self.phase = Phase::Done;
+            let error = Error::new(Scope::Connection, "what ran the connection has stopped")
+                .with_advice("keep the runtime, or the container's loop, running");
+            self.end(Some(error));
+        }
+    }
+}
+
+/// Open's hostname: what was set, else the URL's host (2.7.1).
+fn virtual_host(options: &ConnectOptions, url: &Url) -> Option<String> {
+    match &options.virtual_host {
+        Some(host) if host.is_empty() => None,
+        Some(host) => Some(host.clone()),
+        None => Some(url.host().to_owned()),
+    }
+}
+
+fn sasl_for(options: &ConnectOptions, url: &Url) -> SaslConfig {
+    if !options.sasl {
+        return SaslConfig::Disabled;
+    }
+    let password = url.password().map(Password::from);
+    SaslConfig::Client(SaslClientConfig {
+        username: url.user().map(str::to_owned).or_else(|| options.user.clone()),
+        password: password.or_else(|| options.password.clone()),
+        authorization: options.authorization.clone(),
+        allowed_mechanisms: options.allowed_mechanisms.clone(),
+        allow_insecure: options.allow_insecure,
+        ..SaslClientConfig::default()
+    })
+}

@@ -1,0 +1,142 @@
+//! Opening sessions and links.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+
+use deuteron_codec::Role;
+use deuteron_engine::{EndpointState, LinkConfig, LinkId, SessionConfig, SessionId};
+
+use super::shared::{Core, LinkFacts, LinkState, Owner, SessionFacts, SessionState, Shared};
+use super::waiters::WakerSet;
+use crate::link::LinkHandle;
+use crate::{Deadlines, Error, ReceiverOptions, Scope, SenderOptions, SessionOptions};
+
+pub(crate) fn open_session(owner: &Owner, options: SessionOptions) -> Result<SessionId, Error> {
+    owner.shared.command(|core| begin(core, options.config))
+}
+
+fn begin(core: &mut Core, config: SessionConfig) -> Result<SessionId, Error> {
+    if let Some(error) = core.over() {
+        return Err(error);
+    }
+    let id = core.engine.begin(config);
+    adopt_session(core, id);
+    Ok(id)
+}
+
+/// The driver's record of a session, made when either side begins it.
+pub(crate) fn adopt_session(core: &mut Core, id: SessionId) -> Arc<SessionFacts> {
+    let state = core.sessions.entry(id).or_insert_with(|| SessionState {
+        facts: Arc::new(SessionFacts { id, ended: OnceLock::new() }),
+        waiters: WakerSet::default(),
+        failure: None,
+    });
+    Arc::clone(&state.facts)
+}
+
+pub(crate) fn open_sender(
+    owner: &Arc<Owner>,
+    session: Option<SessionId>,
+    options: SenderOptions,
+    pull: bool,
+) -> Result<LinkHandle, Error> {
+    let SenderOptions { config, deadlines, queue_limit } = options;
+    let pull = pull || !owner.shared.handled;
+    open(owner, session, config, deadlines, queue_limit, pull)
+}
+
+pub(crate) fn open_receiver(
+    owner: &Arc<Owner>,
+    session: Option<SessionId>,
+    options: ReceiverOptions,
+    pull: bool,
+) -> Result<LinkHandle, Error> {
+    let ReceiverOptions { config, deadlines } = options;
+    let pull = pull || !owner.shared.handled;
+    open(owner, session, config, deadlines, 0, pull)
+}
+
+fn open(
+    owner: &Arc<Owner>,
+    session: Option<SessionId>,
+    mut config: LinkConfig,
+    deadlines: Option<Deadlines>,
+    queue_limit: usize,
+    pull: bool,
+) -> Result<LinkHandle, Error> {
+    let shared = &owner.shared;
+    let deadlines = deadlines.unwrap_or(shared.deadlines);
+    config.drain_timeout = deadlines.drain;
+    config.settle_timeout = deadlines.settle;
+    let facts = shared.command(|core| {
+        let session = session_for(core, session)?;
+        if config.name.is_empty() {
+            config.name = shared.container.link_name();
+        }
+        let (name, role) = (config.name.clone(), config.role);
+        let id = core.engine.attach(session, config).map_err(|error| {
+            Error::new(Scope::Link, format!("cannot open the link '{name}': {error}")).with_source(error)
+        })?;
+        let facts =
+            LinkFacts { id, session, name, role, deadlines, queue_limit, pull, ended: OnceLock::new() };
+        Ok::<_, Error>(adopt_link(core, facts))
+    })?;
+    Ok(LinkHandle::new(Arc::clone(owner), facts))
+}
+
+fn session_for(core: &mut Core, session: Option<SessionId>) -> Result<SessionId, Error> {
+    if let Some(error) = core.over() {
+        return Err(error);
+    }
+    if let Some(id) = session {
+        return Ok(id);
+    }
+    if let Some(id) = core.default_session
+        && core.engine.session(id).is_some_and(|session| session.local_state() == EndpointState::Open)
+    {
+        return Ok(id);
+    }
+    let id = begin(core, SessionConfig::default())?;
+    core.default_session = Some(id);
+    Ok(id)
+}
+
+fn adopt_link(core: &mut Core, facts: LinkFacts) -> Arc<LinkFacts> {
+    let facts = Arc::new(facts);
+    let state = LinkState {
+        facts: Arc::clone(&facts),
+        inbox: VecDeque::new(),
+        waiters: WakerSet::default(),
+        failure: None,
+        drained: false,
+    };
+    core.links.insert(facts.id, state);
+    facts
+}
+
+/// The driver's record of a link that the peer attached.
+pub(crate) fn adopt_remote_link(shared: &Shared, core: &mut Core, id: LinkId) -> Option<Arc<LinkFacts>> {
+    if let Some(state) = core.links.get(&id) {
+        return Some(Arc::clone(&state.facts));
+    }
+    let mut link = core.engine.link(id)?;
+    let (role, name, session) = (link.role(), link.name().to_owned(), link.session()?);
+    if let Some(config) = link.config_mut() {
+        config.drain_timeout = shared.deadlines.drain;
+        config.settle_timeout = shared.deadlines.settle;
+        if role == Role::Receiver {
+            config.credit_window = 1000;
+        }
+    }
+    let facts = LinkFacts {
+        id,
+        session,
+        name,
+        role,
+        deadlines: shared.deadlines,
+        queue_limit: 100_000,
+        pull: !shared.handled,
+        ended: OnceLock::new(),
+    };
+    Some(adopt_link(core, facts))
+}

@@ -1,0 +1,141 @@
+//! What runs a connection: one [`Driver`] each, polled by a container's loop or as a task of its own.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | shared | what handles and driver share, and the rules of its lock |
+//! | waiters, waits | who waits for what; the futures of the handles |
+//! | links | opening sessions and links |
+//! | attempt | dial, bind, lose, retry, give up |
+//! | turn | read, handle, dispatch, transmit, write, sleep |
+//! | wire | the socket with its buffers |
+//! | route | the engine's events: to inboxes and wakers, or to the batch for the handler |
+//! | dispatch | the batch: callbacks for messages and outcomes |
+//! | endpoints | the batch: what opens, fails and closes |
+//! | event_loop, task | many connections with one handler; one connection with its own |
+//! | accept | listeners |
+//! | keepalive | heartbeats while user code keeps a loop busy |
+
+pub(crate) mod accept;
+pub(crate) mod attempt;
+pub(crate) mod dial;
+mod dispatch;
+mod endpoints;
+pub(crate) mod event_loop;
+mod failure;
+pub(crate) mod keepalive;
+pub(crate) mod links;
+mod route;
+pub(crate) mod shared;
+pub(crate) mod task;
+pub(crate) mod trace;
+mod turn;
+mod waiters;
+pub(crate) mod waits;
+pub(crate) mod wire;
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Instant;
+
+use deuteron_engine::DeliveryId;
+use tokio::time::Sleep;
+
+use crate::container::ContainerShared;
+use crate::timer::Agenda;
+use crate::{Ack, Connection, Context, Error, MessagingHandler};
+use attempt::{Attempts, Phase};
+use route::Notice;
+use shared::{Owner, Shared};
+use wire::Wire;
+
+/// The handler of a driver's events, if it has one.
+pub(crate) type Handler<'h> = Option<&'h mut dyn MessagingHandler>;
+
+/// What callbacks get their [`Context`] from.
+pub(crate) struct Surroundings {
+    pub(crate) container: Arc<ContainerShared>,
+    pub(crate) agenda: Arc<Agenda>,
+    pub(crate) in_loop: bool,
+}
+
+impl Surroundings {
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context { container: &self.container, agenda: &self.agenda, in_loop: self.in_loop }
+    }
+}
+
+/// A wire that the keep-alive thread may use while the driver runs callbacks.
+pub(crate) type SharedWire = Arc<Mutex<Wire>>;
+
+pub(crate) fn lock_wire(wire: &SharedWire) -> MutexGuard<'_, Wire> {
+    wire.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs one connection over all its wires.
+pub(crate) struct Driver {
+    pub(crate) shared: Arc<Shared>,
+    /// With a handler: keeps the connection open although its handles go.
+    pub(crate) owner: Option<Arc<Owner>>,
+    pub(crate) surroundings: Arc<Surroundings>,
+    pub(crate) attempts: Attempts,
+    pub(crate) phase: Phase,
+    batch: Vec<Notice>,
+    acks: Vec<(DeliveryId, Ack)>,
+    woken: Vec<Waker>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// When `sleep` fires.
+    armed: Option<Instant>,
+    /// Why the wire is to be given up, found by the turn.
+    failure: Option<Error>,
+    /// `on_connection_opening` or `on_connection_opened` was called.
+    announced: bool,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        owner: Option<Arc<Owner>>,
+        surroundings: Arc<Surroundings>,
+        attempts: Attempts,
+    ) -> Self {
+        Self {
+            shared,
+            owner,
+            surroundings,
+            attempts,
+            phase: Phase::Start,
+            batch: Vec::new(),
+            acks: Vec::new(),
+            woken: Vec::new(),
+            sleep: None,
+            armed: None,
+            failure: None,
+            announced: false,
+        }
+    }
+
+    /// Calls the handler about the connection.
+    fn tell(
+        &self,
+        handler: &mut Handler<'_>,
+        call: impl FnOnce(&mut dyn MessagingHandler, &mut Context<'_>, &Connection),
+    ) {
+        if let (Some(handler), Some(owner)) = (handler.as_deref_mut(), &self.owner) {
+            let _callback = waits::CallbackScope::enter();
+            let connection = Connection::from_owner(Arc::clone(owner));
+            call(handler, &mut self.surroundings.context(), &connection);
+        }
+    }
+
+    fn wake_all(&mut self) {
+        self.shared.lock().wake_all(&mut self.woken);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        for waker in self.woken.drain(..) {
+            waker.wake();
+        }
+    }
+}

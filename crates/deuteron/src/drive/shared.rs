@@ -1,0 +1,287 @@
+//! What the handles and the driver of one connection share, and the rules for its lock.
+//!
+//! Lock rules: hold a [`Core`] for a few operations of the engine only. Never await, never call user
+//! code, never wake a waker and never lock a second core while holding one.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use deuteron_codec::{Error as AmqpError, Role};
+use deuteron_engine as engine;
+use engine::{DeliveryId, EndpointState, LinkId, SessionId};
+
+use super::waiters::{Alarms, IdHash, WakerSet};
+use crate::container::ContainerShared;
+use crate::{Deadlines, Error, Outcome, Scope};
+
+/// Where a connection stands, seen over all its wires.
+#[derive(Clone, Debug)]
+pub(crate) enum Status {
+    /// No wire yet, or none at the moment; the error is that of the last attempt or wire.
+    Connecting(Option<Error>),
+    /// Both sides have opened.
+    Open,
+    /// For good. The error is that of the end, if it was not orderly.
+    Over(Option<Error>),
+}
+
+/// What handles know of a link without the lock; outlives the link.
+#[derive(Debug)]
+pub(crate) struct LinkFacts {
+    pub(crate) id: LinkId,
+    pub(crate) session: SessionId,
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) queue_limit: usize,
+    /// Its deliveries are looked after by futures rather than given to a handler.
+    pub(crate) pull: bool,
+    /// Set when the link is closed on both sides: with which error, if any.
+    pub(crate) ended: OnceLock<Option<Error>>,
+}
+
+/// What the driver keeps for a link that exists.
+pub(crate) struct LinkState {
+    pub(crate) facts: Arc<LinkFacts>,
+    pub(crate) inbox: VecDeque<DeliveryId>,
+    pub(crate) waiters: WakerSet,
+    /// A deadline that passed, or an error of the peer's, seen while our side was still open.
+    pub(crate) failure: Option<Error>,
+    pub(crate) drained: bool,
+}
+
+pub(crate) struct SessionFacts {
+    pub(crate) id: SessionId,
+    pub(crate) ended: OnceLock<Option<Error>>,
+}
+
+pub(crate) struct SessionState {
+    pub(crate) facts: Arc<SessionFacts>,
+    pub(crate) waiters: WakerSet,
+    pub(crate) failure: Option<Error>,
+}
+
+/// An end that was asked for. During callbacks it is put off until the outcomes of the messages
+/// already handed out are written.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    Connection(Option<AmqpError>),
+    Session(SessionId, Option<AmqpError>),
+    Link { id: LinkId, closed: bool, error: Option<AmqpError> },
+}
+
+pub(crate) struct Core {
+    pub(crate) engine: engine::Connection,
+    pub(crate) status: Status,
+    /// The driver's waker while it sleeps.
+    pub(crate) driver: Option<Waker>,
+    /// When the driver will wake by itself.
+    pub(crate) driver_until: Option<Instant>,
+    /// Callbacks are running.
+    pub(crate) dispatching: bool,
+    pub(crate) endings: Vec<Ending>,
+    pub(crate) links: HashMap<LinkId, LinkState, IdHash>,
+    pub(crate) sessions: HashMap<SessionId, SessionState, IdHash>,
+    /// Tasks that wait for the fate of a delivery.
+    pub(crate) deliveries: HashMap<DeliveryId, WakerSet, IdHash>,
+    /// What became of deliveries that will not be settled any more, until somebody asks.
+    pub(crate) fates: HashMap<DeliveryId, Outcome, IdHash>,
+    /// Further handles of a delivery than the one counted as zero.
+    pub(crate) shares: HashMap<DeliveryId, u32, IdHash>,
+    /// Waits for anything that concerns the connection as a whole.
+    pub(crate) waiters: WakerSet,
+    pub(crate) alarms: Alarms,
+    pub(crate) default_session: Option<SessionId>,
+    /// Links of the peer's that `accept_link` has not taken yet.
+    pub(crate) incoming: VecDeque<LinkId>,
+    pub(crate) remote_addr: Option<SocketAddr>,
+    pub(crate) local_addr: Option<SocketAddr>,
+    pub(crate) url: Option<String>,
+    /// The driver is to give the wire up.
+    pub(crate) abort: Option<Error>,
+}
+
+impl Core {
+    pub(crate) fn new(config: engine::ConnectionConfig, now: Instant) -> Self {
+        Self {
+            engine: engine::Connection::new(config),
+            status: Status::Connecting(None),
+            driver: None,
+            driver_until: None,
+            dispatching: false,
+            endings: Vec::new(),
+            links: HashMap::default(),
+            sessions: HashMap::default(),
+            deliveries: HashMap::default(),
+            fates: HashMap::default(),
+            shares: HashMap::default(),
+            waiters: WakerSet::default(),
+            alarms: Alarms::new(now),
+            default_session: None,
+            incoming: VecDeque::new(),
+            remote_addr: None,
+            local_addr: None,
+            url: None,
+            abort: None,
+        }
+    }
+
+    /// The error of a connection that is over.
+    pub(crate) fn over(&self) -> Option<Error> {
+        match &self.status {
+            Status::Over(error) => Some(error.clone().unwrap_or_else(|| {
+                Error::new(Scope::Connection, "the connection is closed").with_advice("make a new one")
+            })),
+            _ => None,
+        }
+    }
+
+    /// Ends something now, or after the callbacks that are running.
+    pub(crate) fn end(&mut self, ending: Ending) {
+        if self.dispatching {
+            self.endings.push(ending);
+        } else {
+            self.carry_out(ending);
+        }
+    }
+
+    pub(crate) fn carry_out(&mut self, ending: Ending) {
+        match ending {
+            Ending::Connection(error) => self.engine.close(error),
+            Ending::Session(id, error) => {
+                if let Some(mut session) = self.engine.session(id) {
+                    session.end(error);
+                }
+            }
+            Ending::Link { id, closed, error } => {
+                if let Some(mut link) = self.engine.link(id) {
+                    if closed {
+                        link.close(error);
+                    } else {
+                        link.detach(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Has `waker` woken at `deadline`; the driver is woken if it would sleep longer.
+    pub(crate) fn alarm(&mut self, deadline: Instant, now: Instant, waker: &Waker) -> Option<Waker> {
+        let at = self.alarms.register(deadline, now, waker);
+        match self.driver_until {
+            Some(until) if until <= at => None,
+            _ => self.driver.take(),
+        }
+    }
+
+    /// Everybody who waits for anything: the connection has changed as a whole.
+    pub(crate) fn wake_all(&mut self, woken: &mut Vec<Waker>) {
+        self.waiters.take_into(woken);
+        for link in self.links.values_mut() {
+            link.waiters.take_into(woken);
+        }
+        for session in self.sessions.values_mut() {
+            session.waiters.take_into(woken);
+        }
+        for (_, mut set) in self.deliveries.drain() {
+            set.take_into(woken);
+        }
+    }
+
+    /// Whether both sides of a link stand, and the peer has not refused it (2.6.3: an Attach
+    /// without its terminus, and a Detach to follow).
+    pub(crate) fn link_is_open(&mut self, id: LinkId) -> bool {
+        let Some(link) = self.engine.link(id) else { return false };
+        link.local_state() == EndpointState::Open
+            && link.remote_state() == EndpointState::Open
+            && !is_refusal(&link)
+    }
+}
+
+/// An Attach without the peer's own terminus: a Detach with the reason follows (2.6.3).
+pub(crate) fn is_refusal(link: &engine::LinkMut<'_>) -> bool {
+    let Some(attach) = link.remote_attach() else { return false };
+    match link.role() {
+        Role::Sender => attach.target.is_none(),
+        Role::Receiver => attach.source.is_none(),
+    }
+}
+
+/// One connection.
+pub(crate) struct Shared {
+    core: Mutex<Core>,
+    pub(crate) container: Arc<ContainerShared>,
+    pub(crate) deadlines: Deadlines,
+    /// For all attempts of a call that waits for the connection: the deadline once for each URL.
+    pub(crate) establish: Option<Duration>,
+    /// We connected; the peer listens.
+    pub(crate) outgoing: bool,
+    /// A handler is told what happens.
+    pub(crate) handled: bool,
+    /// An end was asked for by a callback of the batch that is being dispatched.
+    pub(crate) ending: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        core: Core,
+        container: Arc<ContainerShared>,
+        deadlines: Deadlines,
+        outgoing: bool,
+        handled: bool,
+        urls: usize,
+    ) -> Arc<Self> {
+        let urls = u32::try_from(urls).unwrap_or(u32::MAX);
+        Arc::new(Self {
+            core: Mutex::new(core),
+            container,
+            deadlines,
+            establish: deadlines.establish.map(|length| length.saturating_mul(urls)),
+            outgoing,
+            handled,
+            ending: AtomicBool::new(false),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes something and wakes the driver if it sleeps.
+    #[inline]
+    pub(crate) fn command<R>(&self, change: impl FnOnce(&mut Core) -> R) -> R {
+        let mut core = self.lock();
+        let result = change(&mut core);
+        let driver = core.driver.take();
+        drop(core);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        result
+    }
+
+    pub(crate) fn end(&self, ending: Ending) {
+        self.command(|core| {
+            if core.dispatching {
+                self.ending.store(true, Ordering::Relaxed);
+            }
+            core.end(ending);
+        });
+    }
+}
+
+/// Held by every handle; when the last one goes the connection is closed in order.
+pub(crate) struct Owner {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.shared.end(Ending::Connection(None));
+    }
+}

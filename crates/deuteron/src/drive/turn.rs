@@ -1,0 +1,193 @@
+//! One turn of a bound connection: read, handle, dispatch, transmit, write, sleep.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::{Driver, Handler, SharedWire, failure, lock_wire, route};
+use crate::{Error, Phase, Scope};
+
+/// Turns in one poll, before others get theirs.
+const TURNS: usize = 16;
+
+/// How a wire ended.
+#[derive(Debug)]
+pub(super) enum WireEnd {
+    /// Both sides have closed.
+    Closed,
+    /// Something failed.
+    Failed(Error),
+}
+
+impl Driver {
+    /// Runs turns until nothing is left to be done, or the wire has ended.
+    pub(super) fn turns(
+        &mut self,
+        cx: &mut Context<'_>,
+        handler: &mut Handler<'_>,
+        wire: &SharedWire,
+    ) -> Poll<WireEnd> {
+        for _ in 0..TURNS {
+            let now = Instant::now();
+            if let Some(poll) = self.turn(cx, handler, wire, now) {
+                return poll;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// One turn. `None`: there may be more to do.
+    fn turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        handler: &mut Handler<'_>,
+        shared_wire: &SharedWire,
+        now: Instant,
+    ) -> Option<Poll<WireEnd>> {
+        let shared = Arc::clone(&self.shared);
+        let mut wire = lock_wire(shared_wire);
+        let has_read = wire.read(cx);
+        let mut core = shared.lock();
+        core.driver = None;
+        if has_read {
+            if !wire.input.is_empty() {
+                core.engine.handle_input(&mut wire.input, now);
+            }
+            if wire.ended {
+                core.engine.handle_eof(now);
+            }
+        }
+        if core.engine.poll_timeout().is_some_and(|at| at <= now) {
+            core.engine.handle_timeout(now);
+        }
+        core.alarms.fire(now, &mut self.woken);
+        route::route_all(&mut core, &mut self.batch, &mut self.woken);
+        let has_batch = !self.batch.is_empty();
+        if has_batch {
+            core.dispatching = handler.is_some();
+            drop(core);
+            drop(wire);
+            self.wake();
+            self.dispatch(handler, now, Some((cx, shared_wire)));
+            wire = lock_wire(shared_wire);
+            core = shared.lock();
+            self.conclude(&mut core);
+        }
+        let has_output = core.engine.poll_transmit(now, &mut wire.out);
+        let idle = !has_read && !has_batch && !has_output && !core.engine.has_events();
+        let blocked = wire.stalled.is_some();
+        if idle && (wire.out.is_empty() || blocked) {
+            if let Some(end) = self.wire_end(&mut core, &mut wire, now) {
+                drop(core);
+                self.wake();
+                return Some(self.shut_down(cx, &mut wire, end));
+            }
+            let until = [core.engine.poll_timeout(), core.alarms.first(), self.write_deadline(&wire)];
+            let until = until.into_iter().flatten().min();
+            core.driver = Some(cx.waker().clone());
+            core.driver_until = until;
+            core.engine.shrink(now);
+            drop(core);
+            wire.rest();
+            // The socket may have become writable since; its waker was left by the last write.
+            if blocked && wire.write(cx, now) {
+                return None;
+            }
+            drop(wire);
+            self.wake();
+            return match self.sleep_until(cx, until) {
+                Poll::Ready(()) => None,
+                Poll::Pending => Some(Poll::Pending),
+            };
+        }
+        drop(core);
+        if !wire.out.is_empty() {
+            wire.write(cx, now);
+        }
+        drop(wire);
+        self.wake();
+        None
+    }
+
+    /// Whether the wire has ended, when there is nothing left to be read, handled or written.
+    fn wire_end(
+        &mut self,
+        core: &mut super::shared::Core,
+        wire: &mut super::wire::Wire,
+        now: Instant,
+    ) -> Option<WireEnd> {
+        if let Some(error) = self.failure.take() {
+            return Some(WireEnd::Failed(error));
+        }
+        if let Some(error) = core.abort.take() {
+            return Some(WireEnd::Failed(error));
+        }
+        if let Some(at) = self.write_deadline(wire)
+            && at <= now
+        {
+            let length = self.shared.deadlines.write.unwrap_or_default();
+            let text = format!("the peer took nothing of what we write for {length:?}");
+            return Some(WireEnd::Failed(Error::deadline_passed(Scope::Connection, Phase::Write, text)));
+        }
+        let done = core.engine.output_done() || (wire.ended && wire.error.is_some());
+        if !done || (!wire.out.is_empty() && !wire.ended) {
+            return None;
+        }
+        let socket = wire.error.take();
+        Some(match core.engine.transport_failure() {
+            Some(error) => WireEnd::Failed(failure::from_failure(error, socket)),
+            None if core.engine.output_done() => WireEnd::Closed,
+            None => {
+                let error = Error::new(Scope::Connect, "the connection was lost").retryable(true);
+                WireEnd::Failed(match socket {
+                    Some(socket) => error.with_source(socket),
+                    None => error,
+                })
+            }
+        })
+    }
+
+    fn write_deadline(&self, wire: &super::wire::Wire) -> Option<Instant> {
+        wire.stalled?.checked_add(self.shared.deadlines.write?)
+    }
+
+    fn shut_down(
+        &mut self,
+        cx: &mut Context<'_>,
+        wire: &mut super::wire::Wire,
+        end: WireEnd,
+    ) -> Poll<WireEnd> {
+        // TLS has a farewell to say. Whether it arrives is nobody's concern: the socket is dropped.
+        let _ = wire.shut_down(cx);
+        Poll::Ready(end)
+    }
+
+    /// Arms the timer. Ready if the time has come.
+    pub(super) fn sleep_until(&mut self, cx: &mut Context<'_>, until: Option<Instant>) -> Poll<()> {
+        let Some(until) = until else { return Poll::Pending };
+        // A timer that fires early costs one turn; setting it costs more, and is needed seldom.
+        let armed = self.armed.is_some_and(|armed| armed <= until);
+        let sleep = match &mut self.sleep {
+            Some(sleep) => {
+                if !armed {
+                    sleep.as_mut().reset(until.into());
+                    self.armed = Some(until);
+                }
+                sleep
+            }
+            None => {
+                self.armed = Some(until);
+                self.sleep.insert(Box::pin(tokio::time::sleep_until(until.into())))
+            }
+        };
+        match sleep.as_mut().poll(cx) {
+            Poll::Ready(()) => {
+                self.armed = None;
+                Poll::Ready(())
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}

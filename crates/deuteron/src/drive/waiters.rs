@@ -1,0 +1,143 @@
+//! Who waits: wakers in place of channels.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// The wakers of the tasks that wait for one thing; mostly none or one.
+#[derive(Debug, Default)]
+pub(crate) struct WakerSet(Vec<Waker>);
+
+impl WakerSet {
+    pub(crate) fn register(&mut self, waker: &Waker) {
+        if !self.0.iter().any(|known| known.will_wake(waker)) {
+            self.0.push(waker.clone());
+        }
+    }
+
+    /// Moves all wakers to `woken`, to be woken when nothing is locked any more.
+    #[inline]
+    pub(crate) fn take_into(&mut self, woken: &mut Vec<Waker>) {
+        woken.append(&mut self.0);
+    }
+}
+
+/// Deadlines of futures, kept by the connection's driver, so that a future needs no timer of its own
+/// and no runtime.
+///
+/// They are rounded up, by at most 1/32 of their length, which keeps the number of entries small
+/// however many short-lived futures there are.
+#[derive(Debug)]
+pub(crate) struct Alarms {
+    epoch: Instant,
+    // By milliseconds since the epoch.
+    buckets: BTreeMap<u64, WakerSet>,
+}
+
+impl Alarms {
+    pub(crate) fn new(epoch: Instant) -> Self {
+        Self { epoch, buckets: BTreeMap::new() }
+    }
+
+    /// Has `waker` woken at `deadline` or a little later. Returns when.
+    pub(crate) fn register(&mut self, deadline: Instant, now: Instant, waker: &Waker) -> Instant {
+        let length = deadline.saturating_duration_since(now).as_millis() as u64;
+        let grid = (length / 64).max(1).next_power_of_two();
+        let at = deadline.saturating_duration_since(self.epoch).as_millis() as u64 + 1;
+        let at = at.div_ceil(grid) * grid;
+        self.buckets.entry(at).or_default().register(waker);
+        self.epoch + Duration::from_millis(at)
+    }
+
+    pub(crate) fn first(&self) -> Option<Instant> {
+        self.buckets.keys().next().map(|&at| self.epoch + Duration::from_millis(at))
+    }
+
+    pub(crate) fn fire(&mut self, now: Instant, woken: &mut Vec<Waker>) {
+        let past = now.saturating_duration_since(self.epoch).as_millis() as u64;
+        while let Some(entry) = self.buckets.first_entry() {
+            if *entry.key() > past {
+                return;
+            }
+            entry.remove().take_into(woken);
+        }
+    }
+
+    pub(crate) fn fire_all(&mut self, woken: &mut Vec<Waker>) {
+        for (_, mut set) in std::mem::take(&mut self.buckets) {
+            set.take_into(woken);
+        }
+    }
+}
+
+/// A hash for the engine's ids: two small numbers that the peer does not choose.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct IdHasher(u64);
+
+pub(crate) type IdHash = BuildHasherDefault<IdHasher>;
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u32(u32::from(byte));
+        }
+    }
+
+    #[inline]
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0.rotate_left(5) ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn alarms_fire_after_their_deadline_and_not_before() {
+        let start = Instant::now();
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&count));
+        let mut alarms = Alarms::new(start);
+        let deadline = start + Duration::from_secs(64);
+        let at = alarms.register(deadline, start, &waker);
+        assert!(at >= deadline && at <= deadline + Duration::from_secs(2));
+        assert_eq!(alarms.first(), Some(at));
+        let mut woken = Vec::new();
+        alarms.fire(deadline - Duration::from_millis(1), &mut woken);
+        assert!(woken.is_empty());
+        alarms.fire(at, &mut woken);
+        assert_eq!(woken.len(), 1);
+        assert_eq!(alarms.first(), None);
+    }
+
+    #[test]
+    fn one_task_with_many_deadlines_takes_few_entries() {
+        let start = Instant::now();
+        let waker = Waker::from(Arc::new(Count(AtomicUsize::new(0))));
+        let mut alarms = Alarms::new(start);
+        for turn in 0..10_000 {
+            let now = start + Duration::from_millis(turn);
+            alarms.register(now + Duration::from_secs(60), now, &waker);
+        }
+        assert!(alarms.buckets.len() < 80, "{}", alarms.buckets.len());
+        assert!(alarms.buckets.values().all(|set| set.0.len() == 1));
+    }
+}

@@ -1,0 +1,137 @@
+//! A socket with what was read and what is to be written.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::{Buf, BytesMut};
+use deuteron_engine::OutBuf;
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use crate::io::Stream;
+
+/// How much is read before the engine gets it: large enough to pay for a turn, small enough that
+/// other connections and the lock do not wait long.
+const READ_SIZE: usize = 64 * 1024;
+
+thread_local! {
+    /// A read buffer that nobody uses: idle connections hold none.
+    static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
+}
+
+pub(crate) struct Wire {
+    stream: Stream,
+    pub(crate) input: BytesMut,
+    pub(crate) out: OutBuf,
+    /// Nothing more comes from the peer.
+    pub(crate) ended: bool,
+    /// When the peer last took something, while it leaves us waiting.
+    pub(crate) stalled: Option<Instant>,
+    pub(crate) error: Option<io::Error>,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: Stream) -> Self {
+        Self { stream, input: BytesMut::new(), out: OutBuf::new(), ended: false, stalled: None, error: None }
+    }
+
+    /// Reads what is there, up to [`READ_SIZE`]. True if there was something: bytes or the end.
+    pub(crate) fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.ended {
+            return false;
+        }
+        if self.input.capacity() - self.input.len() < READ_SIZE / 4 {
+            if self.input.is_empty()
+                && let Some(spare) = SPARE.take()
+            {
+                self.input = spare;
+            }
+            self.input.reserve(READ_SIZE);
+        }
+        match pin!(self.stream.read_buf(&mut self.input)).poll(cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(0)) => self.ended = true,
+            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(error)) => {
+                self.error = Some(error);
+                self.ended = true;
+            }
+        }
+        true
+    }
+
+    /// Writes what there is. False if the socket takes no more for now.
+    pub(crate) fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        while self.out.has_remaining() {
+            match self.write_some(cx) {
+                Poll::Pending => {
+                    self.stalled.get_or_insert(now);
+                    return false;
+                }
+                Poll::Ready(Ok(0)) => {
+                    self.fail(io::ErrorKind::WriteZero.into());
+                    return true;
+                }
+                Poll::Ready(Ok(count)) => {
+                    self.out.advance(count);
+                    self.stalled = None;
+                }
+                Poll::Ready(Err(error)) => {
+                    self.fail(error);
+                    return true;
+                }
+            }
+        }
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Pending => {
+                self.stalled.get_or_insert(now);
+                false
+            }
+            Poll::Ready(Ok(())) => {
+                self.stalled = None;
+                true
+            }
+            Poll::Ready(Err(error)) => {
+                self.fail(error);
+                true
+            }
+        }
+    }
+
+    fn write_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); 64];
+        let filled = self.out.chunks_vectored(&mut slices);
+        if filled == 1 || !self.stream.is_write_vectored() {
+            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, self.out.chunk()))?;
+            return Poll::Ready(Ok(count));
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..filled])
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        // What could not be written never will be; what has come may still be read.
+        self.out = OutBuf::new();
+        self.stalled = None;
+        self.ended = true;
+        self.error.get_or_insert(error);
+    }
+
+    /// Ends our direction of the socket.
+    pub(crate) fn shut_down(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.stream).poll_shutdown(cx).map(drop)
+    }
+
+    /// Gives memory back before a sleep.
+    pub(crate) fn rest(&mut self) {
+        if self.input.is_empty() && self.input.capacity() > 0 {
+            let mut input = std::mem::take(&mut self.input);
+            if input.try_reclaim(READ_SIZE) {
+                SPARE.set(Some(input));
+            }
+        }
+        self.out.shrink();
+    }
+}

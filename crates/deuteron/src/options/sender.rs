@@ -1,0 +1,64 @@
+//! Options of a sender.
+
+use deuteron_codec::{AttachTarget, Map, ReceiverSettleMode, SenderSettleMode, Source, Symbol, Target};
+use deuteron_engine::{LinkConfig, Recovery};
+
+use super::{Deadlines, link::link_options};
+
+/// Settings of a sender. A `&str` or `String` converts to the options for that address.
+#[derive(Clone, Debug)]
+pub struct SenderOptions {
+    pub(crate) config: LinkConfig,
+    pub(crate) deadlines: Option<Deadlines>,
+    pub(crate) queue_limit: usize,
+}
+
+impl SenderOptions {
+    /// A sender to `address`.
+    #[must_use]
+    pub fn new(address: impl Into<String>) -> Self {
+        let mut config = LinkConfig::sender("", address);
+        config.recovery = Recovery::Replay;
+        Self { config, deadlines: None, queue_limit: 100_000 }
+    }
+
+    /// A sender without an address of its own: the peer forwards each message by its `to` property
+    /// (the anonymous terminus).
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self::new("").target(Target::default())
+    }
+
+    /// A sender to a new node that the peer makes and names: see
+    /// [`Link::remote_target`](crate::LinkHandle::remote_target) once it is open.
+    #[must_use]
+    pub fn dynamic() -> Self {
+        Self::new("").target(Target { dynamic: true, ..Target::default() })
+    }
+
+    /// Every message is sent settled: at most once, no outcome.
+    #[must_use]
+    pub fn presettled(self) -> Self {
+        self.snd_settle_mode(SenderSettleMode::Settled)
+    }
+
+    /// What becomes of messages that were sent but not settled when the wire is lost. Default
+    /// [`Recovery::Replay`]: they are sent again with the same delivery tag, so each arrives at
+    /// least once, perhaps twice. With [`Recovery::Report`] their outcome is
+    /// [`Outcome::Lost`](crate::Outcome::Lost), and nothing is sent twice.
+    #[must_use]
+    pub fn recovery(mut self, recovery: Recovery) -> Self {
+        self.config.recovery = recovery;
+        self
+    }
+
+    /// How many messages may wait for credit or for the wire before
+    /// [`send_now`](crate::Sender::send_now) refuses more. Default 100,000.
+    #[must_use]
+    pub fn queue_limit(mut self, messages: usize) -> Self {
+        self.queue_limit = messages;
+        self
+    }
+}
+
+link_options!(SenderOptions);
