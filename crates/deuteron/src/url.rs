@@ -127,7 +127,7 @@ impl Url {
     /// The port: that of the URL, or the default of the scheme.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port.unwrap_or(self.scheme.default_port())
+        self.port.unwrap_or_else(|| self.scheme.default_port())
     }
 
     /// The port that stands in the URL, if one does.

@@ -44,19 +44,22 @@ pub(crate) struct DialOptions {
 /// # Cancel safety
 /// Dropping the future gives up; sockets are closed.
 pub(crate) async fn dial(url: &Url, options: &DialOptions) -> Result<(Stream, PeerInfo), DialError> {
-    dial_through(url, options, |host, port| async move { Ok(lookup_host((host, port)).await?.collect()) })
-        .await
+    let resolve = |host, port| async move { Ok(lookup_host((host, port)).await?.collect()) };
+    dial_through(url, options, resolve, connect).await
 }
 
-/// [`dial`] with another resolver.
-async fn dial_through<R, F>(
+/// [`dial`] with these means to look up a name and to connect to an address.
+async fn dial_through<R, F, C, G>(
     url: &Url,
     options: &DialOptions,
     resolve: R,
+    connect: C,
 ) -> Result<(Stream, PeerInfo), DialError>
 where
     R: FnOnce(String, u16) -> F,
     F: Future<Output = io::Result<Vec<SocketAddr>>>,
+    C: Fn(SocketAddr) -> G,
+    G: Future<Output = io::Result<TcpStream>> + Send + 'static,
 {
     let dialling = Dialling {
         target: url.authority(),
@@ -67,7 +70,7 @@ where
         .map_err(|error| dialling.unusable(error.to_string(), "give the port that the peer listens on"))?;
     let security = dialling.security(url).await?;
     let addresses = dialling.resolve(resolve(url.host().to_owned(), url.port())).await?;
-    dialling.reach(addresses, &security).await
+    dialling.reach(Race::new(addresses, connect), &security).await
 }
 
 /// What a TCP connection becomes.
@@ -129,8 +132,8 @@ impl Dialling<'_> {
             return Ok(Security::Plain);
         }
         let settings = self.options.tls.clone().unwrap_or_default();
-        let asked_for =
-            self.options.server_name.as_deref().or(settings.expected_name()).unwrap_or(url.host());
+        let given = self.options.server_name.as_deref().or_else(|| settings.expected_name());
+        let asked_for = given.unwrap_or_else(|| url.host());
         let Some(name) = server_name(asked_for) else {
             let problem = format!("{asked_for:?} is not a name that a certificate can be for");
             return Err(self.unusable(problem, "set the server name in the TLS settings"));
@@ -177,12 +180,15 @@ impl Dialling<'_> {
     }
 
     /// Goes on until one address works from TCP to the end of the handshake.
-    async fn reach(
+    async fn reach<C, F>(
         &self,
-        addresses: Vec<SocketAddr>,
+        mut race: Race<TcpStream, C>,
         security: &Security,
-    ) -> Result<(Stream, PeerInfo), DialError> {
-        let mut race = Race::new(addresses, connect);
+    ) -> Result<(Stream, PeerInfo), DialError>
+    where
+        C: Fn(SocketAddr) -> F,
+        F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+    {
         let mut attempts = Vec::new();
         let mut decisive: Option<Refusal> = None;
         loop {

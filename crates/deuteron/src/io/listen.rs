@@ -162,7 +162,12 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 #[cfg(feature = "tls")]
 type Security = Option<tokio_rustls::TlsAcceptor>;
 #[cfg(not(feature = "tls"))]
-type Security = Option<std::convert::Infallible>;
+type Security = Option<NoTls>;
+
+/// There is no TLS to be had without the feature.
+#[cfg(not(feature = "tls"))]
+#[derive(Clone)]
+enum NoTls {}
 
 fn acceptor(url: &Url, tls: Option<&TlsServerConfig>) -> Result<Security, ListenError> {
     if !url.is_tls() {

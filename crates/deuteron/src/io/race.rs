@@ -111,3 +111,6 @@ async fn landed<S>(flying: &mut Vec<(SocketAddr, Connecting<S>)>) -> (SocketAddr
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,7 +104,7 @@ fn string(tag: u8, value: &[u8]) -> Option<String> {
         0x0c | 0x12 | 0x13 | 0x16 | 0x1a => std::str::from_utf8(value).ok().map(str::to_owned),
         // TeletexString: in practice Latin-1, which is what other readers take it for.
         0x14 => Some(value.iter().map(|byte| char::from(*byte)).collect()),
-        BMP_STRING if value.len() % 2 == 0 => {
+        BMP_STRING if value.len().is_multiple_of(2) => {
             let units = value.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
             char::decode_utf16(units).collect::<Result<_, _>>().ok()
         }
