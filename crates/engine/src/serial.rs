@@ -29,6 +29,14 @@ impl Serial {
         self.0.wrapping_sub(earlier.0).cast_signed()
     }
 
+    /// What is left of an allowance of `count` that was given when the counter stood at `given`, now that it stands
+    /// at `self`. The allowance may be of any size; `u32::MAX` is a common way to say "no limit".
+    #[must_use]
+    pub(crate) fn left_of(self, count: u32, given: Self) -> u32 {
+        let used = self.distance(given);
+        if used < 0 { count.saturating_add(used.unsigned_abs()) } else { count.saturating_sub(used.unsigned_abs()) }
+    }
+
     /// Whether `self` comes before `other`.
     #[must_use]
     pub(crate) fn is_before(self, other: Self) -> bool {
@@ -47,6 +55,16 @@ mod tests {
         {
             assert_eq!(Serial(start).add(n), Serial(sum), "{start} + {n}");
         }
+    }
+
+    #[test]
+    fn an_allowance_of_any_size_is_used_up_by_counting() {
+        assert_eq!(Serial(7).left_of(5, Serial(4)), 2);
+        assert_eq!(Serial(2).left_of(u32::MAX, Serial(u32::MAX)), u32::MAX - 3);
+        assert_eq!(Serial(9).left_of(5, Serial(4)), 0);
+        assert_eq!(Serial(10).left_of(5, Serial(4)), 0);
+        assert_eq!(Serial(3).left_of(5, Serial(4)), 6, "given for what is to come");
+        assert_eq!(Serial(3).left_of(u32::MAX, Serial(4)), u32::MAX);
     }
 
     #[test]

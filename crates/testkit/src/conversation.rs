@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use deuteron_engine::{Connection, ConnectionConfig, ConnectionRole, Event, OutBuf, Security};
+use deuteron_engine::{
+    Connection, ConnectionConfig, ConnectionRole, DeliveryId, Event, LinkConfig, LinkId, OutBuf, Payload,
+    Security, SendOptions, SessionConfig,
+};
 
 use crate::ScriptedPeer;
 
@@ -68,6 +71,84 @@ impl Conversation {
         CHUNKS.into_iter().for_each(|chunk| test(&mut Self::server(chunk)));
     }
 
+    /// As a client: opens, begins, and attaches a sender named `s` to which the peer gives credit.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    #[track_caller]
+    pub fn sender(&mut self, credit: u32) -> LinkId {
+        self.sender_with(credit, LinkConfig::sender("s", "queue"))
+    }
+
+    /// As [`sender`](Self::sender), with a configuration.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    #[track_caller]
+    pub fn sender_with(&mut self, credit: u32, config: LinkConfig) -> LinkId {
+        self.peer.accepts_sender(credit);
+        self.engine.open();
+        let session = self.engine.begin(SessionConfig::default());
+        let link = self.engine.attach(session, config).expect("the session is fresh");
+        self.run();
+        link
+    }
+
+    /// As a client: opens, begins, and attaches a receiver named `r` that gives credit.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    #[track_caller]
+    pub fn receiver(&mut self, credit: u32) -> LinkId {
+        self.receiver_with(credit, LinkConfig::receiver("r", "queue"))
+    }
+
+    /// As [`receiver`](Self::receiver), with a configuration.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    #[track_caller]
+    pub fn receiver_with(&mut self, credit: u32, config: LinkConfig) -> LinkId {
+        self.peer.accepts_receiver(credit);
+        self.engine.open();
+        let session = self.engine.begin(SessionConfig::default());
+        let link = self.engine.attach(session, config).expect("the session is fresh");
+        if credit > 0 {
+            self.engine.link(link).expect("the link is fresh").add_credit(credit);
+        }
+        self.run();
+        link
+    }
+
+    /// Sends bytes on a link of the engine.
+    ///
+    /// # Panics
+    /// If the link does not take them.
+    #[track_caller]
+    pub fn send(&mut self, link: LinkId, payload: &[u8]) -> DeliveryId {
+        self.send_with(link, payload, SendOptions::default())
+    }
+
+    /// As [`send`](Self::send), with options.
+    ///
+    /// # Panics
+    /// If the link does not take them.
+    #[track_caller]
+    pub fn send_with(&mut self, link: LinkId, payload: &[u8], options: SendOptions) -> DeliveryId {
+        let mut link = self.engine.link(link).expect("the link is there");
+        link.send(Payload::Slice(payload), options).expect("the link takes messages")
+    }
+
+    /// Runs, and returns the messages that arrived whole meanwhile.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    #[track_caller]
+    pub fn run_delivered(&mut self) -> Vec<DeliveryId> {
+        let whole = |event| if let Event::Delivered(id) = event { Some(id) } else { None };
+        self.run().into_iter().filter_map(whole).collect()
+    }
+
     /// Carries bytes until both sides are silent, and then expects the script to be done. Returns what the engine
     /// reported meanwhile.
     ///
@@ -93,6 +174,11 @@ impl Conversation {
             }
         }
         panic!("engine and script never fall silent\n{}", self.peer.transcript());
+    }
+
+    /// Takes what the engine has reported since the last [`run`](Self::run).
+    pub fn events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
     }
 
     /// Lets time pass in one step, then [`run`](Self::run)s.

@@ -72,8 +72,7 @@ impl Connection {
             // 2.6.7: link-credit(snd) := delivery-count(rcv) + link-credit(rcv) - delivery-count(snd); a receiver that
             // has not seen our Attach yet counts from our initial delivery-count.
             if let Some(credit) = flow.link_credit {
-                let limit = Serial(flow.delivery_count.unwrap_or(0)).add(credit);
-                link.credit = limit.distance(link.delivery_count).max(0) as u32;
+                link.credit = link.delivery_count.left_of(credit, Serial(flow.delivery_count.unwrap_or(0)));
             }
             link.drain = flow.drain;
             let drain = flow.drain;

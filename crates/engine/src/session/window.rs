@@ -40,8 +40,7 @@ impl Window {
     /// What the peer says of its windows, seen from what we have sent since (2.5.6).
     pub(crate) fn on_flow(&mut self, flow: &Flow) {
         let seen = flow.next_incoming_id.map_or(self.initial_outgoing, Serial);
-        let limit = seen.add(flow.incoming_window);
-        self.remote_incoming = limit.distance(self.next_outgoing).max(0) as u32;
+        self.remote_incoming = self.next_outgoing.left_of(flow.incoming_window, seen);
         self.remote_outgoing = flow.outgoing_window;
     }
 
