@@ -85,15 +85,13 @@ impl Sender {
         message: impl Sendable,
         options: SendOptions,
     ) -> Result<Delivery, Error> {
-        let bound = Cell::new(None);
+        let mut bound = None;
         let mut kept: Option<Bytes> = None;
         let mut options = Some(options);
         poll_fn(|cx| {
             let mut attempt = |payload: Payload<'_>, kept: &mut Option<Bytes>| {
-                let bound = bound.get().unwrap_or_else(|| {
-                    let new = Bound::new(self.facts.deadlines.credit, Scope::Link, Phase::Credit);
-                    bound.set(Some(new));
-                    new
+                let bound = *bound.get_or_insert_with(|| {
+                    Bound::new(self.facts.deadlines.credit, Scope::Link, Phase::Credit)
                 });
                 let what = || format!("the link '{}' got no credit to send", self.facts.name);
                 let mut payload = Some(payload);
