@@ -64,6 +64,7 @@ mod delivery;
 mod drive;
 mod error;
 mod handler;
+mod handler_forward;
 mod io;
 mod link;
 mod listener;
