@@ -97,12 +97,10 @@ proptest! {
     #[test]
     fn messages(message in message()) {
         let bytes = message.to_bytes();
-        let expected = Ok(message);
-        prop_assert_eq!(&Message::decode(&bytes), &expected);
-        prop_assert_eq!(&Message::decode_bytes(bytes.clone()), &expected);
+        prop_assert_eq!(&Message::decode(&bytes).unwrap(), &message);
+        prop_assert_eq!(&Message::decode_bytes(bytes.clone()).unwrap(), &message);
         let view = MessageView::new(&bytes).unwrap();
-        prop_assert_eq!(&view.to_owned(), &expected);
-        let message = expected.unwrap();
+        prop_assert_eq!(&view.to_owned().unwrap(), &message);
         let properties = view.properties().unwrap();
         prop_assert_eq!(properties.subject, message.subject());
         prop_assert_eq!(&deuteron_codec::Properties::from(properties), &message.properties.unwrap_or_default());

@@ -6,7 +6,7 @@ use crate::{Limits, Reader, section};
 /// One section of an encoded message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Section<'a> {
-    /// Its numeric descriptor, one of those in [`section`](crate::section()).
+    /// Its numeric descriptor, one of those in [`section`](mod@crate::section).
     pub code: u64,
     /// Its encoded value, without the descriptor.
     pub value: &'a [u8],
