@@ -28,8 +28,6 @@ pub use error::TlsError;
 pub use server_config::TlsServerConfig;
 
 #[cfg(feature = "tls")]
-pub(crate) use client_config::ClientTls;
-#[cfg(feature = "tls")]
-pub(crate) use failure::{TlsFailure, failure};
+pub(crate) use failure::failure;
 #[cfg(feature = "tls")]
 pub(crate) use subject::subject_of;

@@ -5,7 +5,7 @@
 //! let url: Url = "amqps://alice:secret@example.net:56720/orders".parse()?;
 //! assert_eq!((url.host(), url.port(), url.address()), ("example.net", 56720, Some("orders")));
 //! assert_eq!(url.to_string(), "amqps://alice:***@example.net:56720/orders");
-//! # Ok::<(), deuteron::url::UrlError>(())
+//! # Ok::<(), deuteron::UrlError>(())
 //! ```
 
 mod parse;

@@ -31,6 +31,20 @@ pub(super) fn from_failure(failure: &Failure, socket: Option<io::Error>) -> Erro
     }
 }
 
+/// The failure of TLS in a socket's error, if it is one. With TLS 1.3 a client is told that its certificate was refused
+/// only after its side of the handshake is done: dialling has succeeded by then.
+#[cfg(feature = "tls")]
+pub(super) fn from_tls(socket: &io::Error) -> Option<Error> {
+    let failure = crate::tls::failure(socket)?;
+    Some(Error::new(Scope::Tls, failure.problem).with_advice(failure.advice).retryable(failure.heals))
+}
+
+/// There is no TLS that could fail.
+#[cfg(not(feature = "tls"))]
+pub(super) fn from_tls(_: &io::Error) -> Option<Error> {
+    None
+}
+
 /// What the engine's deadlines bound.
 pub(super) fn phase_of(deadline: Deadline) -> (Scope, Phase) {
     match deadline {

@@ -136,6 +136,9 @@ impl Driver {
             return None;
         }
         let socket = wire.error.take();
+        if let Some(refused) = socket.as_ref().and_then(failure::from_tls) {
+            return Some(WireEnd::Failed(refused));
+        }
         Some(match core.engine.transport_failure() {
             Some(error) => WireEnd::Failed(failure::from_failure(error, socket)),
             None if core.engine.output_done() => WireEnd::Closed,

@@ -195,18 +195,17 @@ impl Dialling<'_> {
             let raced = self.within(self.options.connect_limit, race.next()).await;
             for (address, error) in race.take_failed() {
                 let refusal = refused_by_tcp(error);
-                attempts.push(Attempt { address, phase: refusal.phase, problem: refusal.problem.clone() });
+                attempts.push(Attempt { address, problem: refusal.problem.clone() });
                 decisive = Some(more_telling(decisive, refusal));
             }
             let (address, tcp) = match raced {
                 Ok(Some(connected)) => connected,
                 Ok(None) => return Err(self.failed(decisive, attempts)),
                 Err(expired) => {
-                    let silent = race.unanswered().into_iter().map(|address| Attempt {
-                        address,
-                        phase: DialPhase::Connect,
-                        problem: "no answer".into(),
-                    });
+                    let silent = race
+                        .unanswered()
+                        .into_iter()
+                        .map(|address| Attempt { address, problem: "no answer".into() });
                     attempts.extend(silent);
                     return Err(match decisive {
                         Some(refusal) if !refusal.heals => self.failed(Some(refusal), attempts),
@@ -218,7 +217,7 @@ impl Dialling<'_> {
                 Ok(secured) => return Ok(secured),
                 Err(refusal) => refusal,
             };
-            attempts.push(Attempt { address, phase: refusal.phase, problem: refusal.problem.clone() });
+            attempts.push(Attempt { address, problem: refusal.problem.clone() });
             let out_of_time = refusal.expired.is_some_and(|expired| expired.total);
             decisive = Some(more_telling(decisive, refusal));
             if out_of_time {

@@ -44,8 +44,6 @@ pub(crate) struct Expired {
 pub(crate) struct Attempt {
     /// The address.
     pub(crate) address: SocketAddr,
-    /// How far it came.
-    pub(crate) phase: DialPhase,
     /// What happened.
     pub(crate) problem: String,
 }
@@ -74,11 +72,6 @@ impl DialError {
         self.expired
     }
 
-    /// The addresses that were tried.
-    pub(crate) fn attempts(&self) -> &[Attempt] {
-        &self.attempts
-    }
-
     /// False if trying again cannot help before somebody changes the settings or a certificate.
     pub(crate) fn is_retryable(&self) -> bool {
         self.retryable
@@ -96,7 +89,7 @@ impl DialError {
             [only] if self.problem.contains(&only.problem) => &[],
             all => all,
         };
-        for (index, Attempt { address, problem, .. }) in others.iter().enumerate() {
+        for (index, Attempt { address, problem }) in others.iter().enumerate() {
             text.push_str(if index == 0 { " [" } else { "; " });
             text.push_str(&format!("{address}: {problem}"));
         }

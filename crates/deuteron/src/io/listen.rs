@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-use super::stream::{PeerInfo, Stream};
+use super::accept::{Incoming, Security};
 use crate::tls::TlsServerConfig;
 use crate::url::Url;
 
@@ -159,16 +159,6 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-#[cfg(feature = "tls")]
-type Security = Option<tokio_rustls::TlsAcceptor>;
-#[cfg(not(feature = "tls"))]
-type Security = Option<NoTls>;
-
-/// There is no TLS to be had without the feature.
-#[cfg(not(feature = "tls"))]
-#[derive(Clone)]
-enum NoTls {}
-
 fn acceptor(url: &Url, tls: Option<&TlsServerConfig>) -> Result<Security, ListenError> {
     if !url.is_tls() {
         return Ok(None);
@@ -230,7 +220,7 @@ impl Bound {
                     self.pause.reset();
                     // The only failure is a connection that is gone already; the first read will say so.
                     drop(tcp.set_nodelay(true));
-                    return Incoming { tcp, remote, security: self.security.clone() };
+                    return Incoming::new(tcp, remote, self.security.clone());
                 }
                 Err(error) => {
                     if let Some(pause) = self.pause.after(&error) {
@@ -288,100 +278,6 @@ impl Pause {
         }
     }
 }
-
-/// A connection that was accepted and has not said anything yet.
-pub(crate) struct Incoming {
-    tcp: TcpStream,
-    remote: SocketAddr,
-    security: Security,
-}
-
-impl fmt::Debug for Incoming {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Incoming")
-            .field("remote", &self.remote)
-            .field("tls", &self.security.is_some())
-            .finish()
-    }
-}
-
-impl Incoming {
-    /// Where it comes from.
-    pub(crate) fn remote(&self) -> SocketAddr {
-        self.remote
-    }
-
-    /// The stream: at once for plain TCP, after the handshake for TLS, for which the client has until `limit`.
-    ///
-    /// # Errors
-    /// [`AcceptError`]: the client is gone, does not speak TLS, has no certificate and needs one, or is too slow.
-    #[cfg(not(feature = "tls"))]
-    #[allow(clippy::unused_async, reason = "with TLS it waits for the handshake")]
-    pub(crate) async fn establish(self, _limit: Option<Duration>) -> Result<(Stream, PeerInfo), AcceptError> {
-        let local =
-            self.tcp.local_addr().map_err(|error| AcceptError::new(self.remote, error.to_string()))?;
-        let peer = PeerInfo { local, remote: self.remote, tls: None, external_identity: None };
-        Ok((Stream::Tcp(self.tcp), peer))
-    }
-
-    /// The stream: at once for plain TCP, after the handshake for TLS, for which the client has until `limit`.
-    ///
-    /// # Errors
-    /// [`AcceptError`]: the client is gone, does not speak TLS, has no certificate and needs one, or is too slow.
-    #[cfg(feature = "tls")]
-    pub(crate) async fn establish(self, limit: Option<Duration>) -> Result<(Stream, PeerInfo), AcceptError> {
-        let Self { tcp, remote, security } = self;
-        let local = tcp.local_addr().map_err(|error| AcceptError::new(remote, error.to_string()))?;
-        let Some(acceptor) = security else {
-            return Ok((Stream::Tcp(tcp), PeerInfo { local, remote, tls: None, external_identity: None }));
-        };
-        let handshake = acceptor.accept(tcp);
-        let outcome = match limit {
-            None => handshake.await,
-            Some(limit) => tokio::time::timeout(limit, handshake).await.map_err(|_| AcceptError {
-                expired: Some(limit),
-                ..AcceptError::new(remote, format!("no TLS handshake within {limit:?}"))
-            })?,
-        };
-        let stream = outcome.map_err(|error| {
-            let problem =
-                crate::tls::failure(&error).map_or_else(|| error.to_string(), |failure| failure.problem);
-            AcceptError::new(remote, format!("the TLS handshake failed: {problem}"))
-        })?;
-        let session = stream.get_ref().1;
-        let external_identity =
-            session.peer_certificates().and_then(<[_]>::first).and_then(crate::tls::subject_of);
-        let tls = Some(super::TlsSession::of(session));
-        Ok((Stream::TlsServer(Box::new(stream)), PeerInfo { local, remote, tls, external_identity }))
-    }
-}
-
-/// Why an accepted connection came to nothing. Of interest to who runs the server, not to the program.
-#[derive(Clone, Debug)]
-pub(crate) struct AcceptError {
-    remote: SocketAddr,
-    problem: String,
-    expired: Option<Duration>,
-}
-
-impl AcceptError {
-    fn new(remote: SocketAddr, problem: String) -> Self {
-        Self { remote, problem, expired: None }
-    }
-
-    /// The limit, if it passed.
-    pub(crate) fn expired(&self) -> Option<Duration> {
-        self.expired
-    }
-}
-
-impl fmt::Display for AcceptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "connection from {}: {}", self.remote, self.problem)
-    }
-}
-
-impl Error for AcceptError {}
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use tokio::io::AsyncReadExt;
 
 use super::*;
+use crate::io::Stream;
 
 fn url(text: &str) -> Url {
     text.parse().unwrap()
@@ -193,10 +194,17 @@ mod over_tls {
     async fn a_client_without_tls() {
         let mut bound = server();
         let mut client = TcpStream::connect(bound.local_addrs()[0]).await.unwrap();
-        client.write_all(b"AMQP\x00\x01\x00\x00").await.unwrap();
-        let incoming = bound.accept().await;
-        let from = incoming.remote();
-        let error = incoming.establish(None).await.unwrap_err();
+        let from = client.local_addr().unwrap();
+        let talk = async move {
+            client.write_all(b"AMQP\x00\x01\x00\x00").await.unwrap();
+            let mut alert = Vec::new();
+            client.read_to_end(&mut alert).await.unwrap();
+            alert
+        };
+        let (alert, accepted) = tokio::join!(talk, async { bound.accept().await.establish(None).await });
+        // RFC 8446 section 5.1: content type 21 is an alert.
+        assert_eq!(alert.first(), Some(&21));
+        let error = accepted.unwrap_err();
         assert!(
             error.to_string().starts_with(&format!("connection from {from}: the TLS handshake failed")),
             "{error}"
