@@ -25,16 +25,14 @@ use crate::{Decode, Header, Limits, Map, Properties, Reader, Value, codes, secti
 pub struct MessageView<'a> {
     payload: &'a [u8],
     limits: Limits,
-    /// The values of header, delivery annotations, message annotations, properties, application properties; empty if
-    /// the section is absent.
-    head: [&'a [u8]; 5],
-    footer: &'a [u8],
-    /// All body sections, descriptors included.
-    body: &'a [u8],
-    /// The value of the first body section.
-    first: &'a [u8],
+    /// Where the value of each section starts, by descriptor; of body sections, the first. 0 if the section is absent.
+    values: [u32; 9],
+    /// Where the first body section starts, descriptor included.
+    body_start: u32,
+    /// Where the last body section ends.
+    body_end: u32,
     /// The descriptor of the body sections; 0 if there is no body.
-    body_code: u64,
+    body_code: u8,
     /// Whether there is just one body section.
     single: bool,
 }
@@ -68,61 +66,44 @@ impl<'a> MessageView<'a> {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_limits(payload: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
+        if u32::try_from(payload.len()).is_err() {
+            return Err(too_large(payload.len()));
+        }
         let mut view = MessageView {
             payload,
             limits,
-            head: [&[]; 5],
-            footer: &[],
-            body: &[],
-            first: &[],
+            values: [0; 9],
+            body_start: 0,
+            body_end: 0,
             body_code: 0,
             single: false,
         };
         let mut sections = Sections::new(payload, limits);
         let mut last = 0;
-        let mut body_start = 0;
         while let Some(Section { code, value, start, end }) = sections.next_section()? {
+            let is_body = matches!(code, section::DATA | section::AMQP_SEQUENCE | section::AMQP_VALUE);
             let repeated = code == last && matches!(code, section::DATA | section::AMQP_SEQUENCE);
-            let second_body = code > last && last >= section::DATA && code < section::FOOTER;
+            let second_body = is_body && code > last && last >= section::DATA;
             if (code <= last && !repeated) || second_body {
                 return Err(misplaced(code, start));
             }
-            match code {
-                section::DATA | section::AMQP_SEQUENCE | section::AMQP_VALUE => {
-                    view.check_body(code, value, end)?;
-                    view.single = !repeated;
-                    if view.single {
-                        view.body_code = code;
-                        view.first = value;
-                        body_start = start;
-                    }
-                    view.body = payload.get(body_start..end).unwrap_or_default();
+            if is_body {
+                check_body(code, value, end)?;
+                view.single = !repeated;
+                view.body_end = end as u32;
+            }
+            if !repeated {
+                if is_body {
+                    view.body_code = code as u8;
+                    view.body_start = start as u32;
                 }
-                section::FOOTER => view.footer = value,
-                code => {
-                    if let Some(place) = view.head.get_mut((code - section::HEADER) as usize) {
-                        *place = value;
-                    }
+                if let Some(place) = view.values.get_mut((code - section::HEADER) as usize) {
+                    *place = (end - value.len()) as u32;
                 }
             }
             last = code;
         }
         Ok(view)
-    }
-
-    /// Data must be binary, so that its iterator cannot fail; sequences must be lists.
-    #[inline]
-    fn check_body(&self, code: u64, value: &'a [u8], end: usize) -> Result<(), DecodeError> {
-        let (expected, name) = match (code, value) {
-            (section::DATA, [codes::VBIN8 | codes::VBIN32, ..]) => return Ok(()),
-            (section::AMQP_SEQUENCE, [codes::LIST0 | codes::LIST8 | codes::LIST32, ..]) => return Ok(()),
-            (section::AMQP_VALUE, _) => return Ok(()),
-            (section::DATA, _) => ("binary", "data"),
-            _ => ("list", "amqp-sequence"),
-        };
-        let found = value.first().copied().unwrap_or_default();
-        let kind = DecodeErrorKind::UnexpectedType { expected, found };
-        Err(DecodeError::new(kind, end - value.len()).within(name, ""))
     }
 
     /// The whole encoded message.
@@ -136,7 +117,7 @@ impl<'a> MessageView<'a> {
     /// # Errors
     /// If it is malformed.
     pub fn header(&self) -> Result<Option<Header>, DecodeError> {
-        self.section(self.head(section::HEADER), |reader| Header::decode_list(reader))
+        self.section(section::HEADER, |reader| Header::decode_list(reader))
     }
 
     /// 3.2.2 The delivery annotations, copied.
@@ -144,7 +125,7 @@ impl<'a> MessageView<'a> {
     /// # Errors
     /// If they are malformed.
     pub fn delivery_annotations(&self) -> Result<Option<Map>, DecodeError> {
-        self.map(section::DELIVERY_ANNOTATIONS, self.head(section::DELIVERY_ANNOTATIONS))
+        self.map(section::DELIVERY_ANNOTATIONS)
     }
 
     /// 3.2.3 The message annotations, copied.
@@ -152,7 +133,7 @@ impl<'a> MessageView<'a> {
     /// # Errors
     /// If they are malformed.
     pub fn message_annotations(&self) -> Result<Option<Map>, DecodeError> {
-        self.map(section::MESSAGE_ANNOTATIONS, self.head(section::MESSAGE_ANNOTATIONS))
+        self.map(section::MESSAGE_ANNOTATIONS)
     }
 
     /// 3.2.4 The properties, borrowed; all absent if the message has none.
@@ -160,12 +141,12 @@ impl<'a> MessageView<'a> {
     /// # Errors
     /// If they are malformed.
     pub fn properties(&self) -> Result<PropertiesView<'a>, DecodeError> {
-        let properties = self.section(self.head(section::PROPERTIES), PropertiesView::decode_list)?;
+        let properties = self.section(section::PROPERTIES, PropertiesView::decode_list)?;
         Ok(properties.unwrap_or_default())
     }
 
     pub(super) fn decode_properties(&self) -> Result<Option<Properties>, DecodeError> {
-        self.section(self.head(section::PROPERTIES), |reader| Properties::decode_list(reader))
+        self.section(section::PROPERTIES, |reader| Properties::decode_list(reader))
     }
 
     /// 3.2.5 The application properties, copied.
@@ -173,7 +154,7 @@ impl<'a> MessageView<'a> {
     /// # Errors
     /// If they are malformed.
     pub fn application_properties(&self) -> Result<Option<Map>, DecodeError> {
-        self.map(section::APPLICATION_PROPERTIES, self.head(section::APPLICATION_PROPERTIES))
+        self.map(section::APPLICATION_PROPERTIES)
     }
 
     /// 3.2.5 One application property, found without decoding the others.
@@ -181,7 +162,7 @@ impl<'a> MessageView<'a> {
     /// # Errors
     /// If the properties before it are malformed.
     pub fn application_property(&self, key: &str) -> Result<Option<ValueRef<'a>>, DecodeError> {
-        self.find(self.head(section::APPLICATION_PROPERTIES), key)
+        self.find(section::APPLICATION_PROPERTIES, key)
     }
 
     /// 3.2.3 One message annotation, found without decoding the others.
@@ -189,7 +170,7 @@ impl<'a> MessageView<'a> {
     /// # Errors
     /// If the annotations before it are malformed.
     pub fn message_annotation(&self, key: &str) -> Result<Option<ValueRef<'a>>, DecodeError> {
-        self.find(self.head(section::MESSAGE_ANNOTATIONS), key)
+        self.find(section::MESSAGE_ANNOTATIONS, key)
     }
 
     /// 3.2.9 The footer, copied.
@@ -197,24 +178,30 @@ impl<'a> MessageView<'a> {
     /// # Errors
     /// If it is malformed.
     pub fn footer(&self) -> Result<Option<Map>, DecodeError> {
-        self.map(section::FOOTER, self.footer)
+        self.map(section::FOOTER)
     }
 
     /// 3.2.6 - 3.2.8 The body.
     #[must_use]
     pub fn body(&self) -> BodyView<'a> {
-        match self.body_code {
-            section::DATA => BodyView::Data(DataSections { sections: Sections::new(self.body, self.limits) }),
-            section::AMQP_SEQUENCE => {
-                let sections = Sections::new(self.body, self.limits);
-                BodyView::Sequence(SequenceSections {
-                    sections,
-                    limits: self.limits,
-                    offset: self.at(self.body),
-                })
-            }
-            section::AMQP_VALUE if self.first != [codes::NULL] => {
-                BodyView::Value(ValueRef::new(self.first, self.limits, self.at(self.first)))
+        let sections = || {
+            let body = self.payload.get(self.body_start as usize..self.body_end as usize);
+            Sections::new(body.unwrap_or_default(), self.limits)
+        };
+        match u64::from(self.body_code) {
+            section::DATA => BodyView::Data(DataSections { sections: sections() }),
+            section::AMQP_SEQUENCE => BodyView::Sequence(SequenceSections {
+                sections: sections(),
+                limits: self.limits,
+                offset: self.body_start as usize,
+            }),
+            section::AMQP_VALUE => {
+                let start = self.start(section::AMQP_VALUE);
+                let value = self.payload.get(start..self.body_end as usize).unwrap_or_default();
+                match value {
+                    [codes::NULL] => BodyView::Empty,
+                    value => BodyView::Value(ValueRef::new(value, self.limits, start)),
+                }
             }
             _ => BodyView::Empty,
         }
@@ -224,8 +211,8 @@ impl<'a> MessageView<'a> {
     #[inline]
     #[must_use]
     pub fn data(&self) -> Option<&'a [u8]> {
-        if self.single && self.body_code == section::DATA {
-            Reader::with_limits(self.first, self.limits).read_binary().ok()
+        if self.single && u64::from(self.body_code) == section::DATA {
+            self.reader(section::DATA)?.read_binary().ok()
         } else {
             None
         }
@@ -249,35 +236,41 @@ impl<'a> MessageView<'a> {
         Message::from_view(self, bytes::Bytes::copy_from_slice)
     }
 
-    fn head(&self, code: u64) -> &'a [u8] {
-        self.head.get((code - section::HEADER) as usize).copied().unwrap_or_default()
+    /// Where the value of a section starts; 0 if it is absent, since a descriptor comes before each value.
+    #[inline]
+    fn start(&self, code: u64) -> usize {
+        self.values.get((code - section::HEADER) as usize).map_or(0, |start| *start as usize)
     }
 
-    /// Where a part of the payload starts in it.
-    fn at(&self, part: &[u8]) -> usize {
-        (part.as_ptr() as usize).saturating_sub(self.payload.as_ptr() as usize)
+    /// A reader at the value of a section, which ends by itself.
+    #[inline]
+    fn reader(&self, code: u64) -> Option<Reader<'a>> {
+        match self.start(code) {
+            0 => None,
+            start => Some(Reader::with_limits(self.payload.get(start..)?, self.limits)),
+        }
     }
 
     #[inline]
     fn section<T>(
         &self,
-        value: &'a [u8],
+        code: u64,
         decode: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
     ) -> Result<Option<T>, DecodeError> {
-        if value.is_empty() {
-            return Ok(None);
+        match self.reader(code) {
+            Some(mut reader) => {
+                decode(&mut reader).map(Some).map_err(|error| error.shifted(self.start(code)))
+            }
+            None => Ok(None),
         }
-        decode(&mut Reader::with_limits(value, self.limits))
-            .map(Some)
-            .map_err(|error| error.shifted(self.at(value)))
     }
 
-    fn map(&self, code: u64, value: &'a [u8]) -> Result<Option<Map>, DecodeError> {
-        self.section(value, |reader| Map::decode(reader).map_err(|error| error.within(name(code), "")))
+    fn map(&self, code: u64) -> Result<Option<Map>, DecodeError> {
+        self.section(code, |reader| Map::decode(reader).map_err(|error| error.within(name(code), "")))
     }
 
-    fn find(&self, value: &'a [u8], key: &str) -> Result<Option<ValueRef<'a>>, DecodeError> {
-        let found = self.section(value, |reader| {
+    fn find(&self, code: u64, key: &str) -> Result<Option<ValueRef<'a>>, DecodeError> {
+        let found = self.section(code, |reader| {
             let map = reader.begin_map()?;
             for _ in 0..map.count() / 2 {
                 let matches = match reader.peek_code() {
@@ -285,15 +278,36 @@ impl<'a> MessageView<'a> {
                     Some(codes::SYM8 | codes::SYM32) => reader.read_symbol()? == key,
                     _ => reader.skip().map(|_| false)?,
                 };
+                let start = reader.offset();
                 let value = reader.skip()?;
                 if matches {
-                    return Ok(Some(value));
+                    return Ok(Some((value, start)));
                 }
             }
             Ok(None)
         })?;
-        Ok(found.flatten().map(|value| ValueRef::new(value, self.limits, self.at(value))))
+        Ok(found.flatten().map(|(value, start)| ValueRef::new(value, self.limits, self.start(code) + start)))
     }
+}
+
+/// Data must be binary, so that its iterator cannot fail; sequences must be lists.
+#[inline]
+fn check_body(code: u64, value: &[u8], end: usize) -> Result<(), DecodeError> {
+    let (expected, name) = match (code, value) {
+        (section::DATA, [codes::VBIN8 | codes::VBIN32, ..]) => return Ok(()),
+        (section::AMQP_SEQUENCE, [codes::LIST0 | codes::LIST8 | codes::LIST32, ..]) => return Ok(()),
+        (section::AMQP_VALUE, _) => return Ok(()),
+        (section::DATA, _) => ("binary", "data"),
+        _ => ("list", "amqp-sequence"),
+    };
+    let found = value.first().copied().unwrap_or_default();
+    let kind = DecodeErrorKind::UnexpectedType { expected, found };
+    Err(DecodeError::new(kind, end - value.len()).within(name, ""))
+}
+
+#[cold]
+fn too_large(found: usize) -> DecodeError {
+    DecodeError::new(DecodeErrorKind::SizeLimit { limit: u32::MAX as usize, found }, 0)
 }
 
 #[cold]
