@@ -34,7 +34,11 @@ impl Serial {
     #[must_use]
     pub(crate) fn left_of(self, count: u32, given: Self) -> u32 {
         let used = self.distance(given);
-        if used < 0 { count.saturating_add(used.unsigned_abs()) } else { count.saturating_sub(used.unsigned_abs()) }
+        if used < 0 {
+            count.saturating_add(used.unsigned_abs())
+        } else {
+            count.saturating_sub(used.unsigned_abs())
+        }
     }
 
     /// Whether `self` comes before `other`.

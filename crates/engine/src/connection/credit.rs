@@ -33,6 +33,27 @@ impl Connection {
         }
         let session = link.session;
         self.write_flow(session, Some(id), echo);
+        if let Some(link) = self.links.get_mut(id)
+            && link.is_sender()
+            && link.credit == 0
+        {
+            // Messages have used the credit up: this flow has answered the drain.
+            link.drain = false;
+        }
+    }
+
+    /// A message has used one of the peer's credits. The last one ends a drain, whether or not a flow says so too.
+    #[inline]
+    pub(crate) fn credit_used(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(id) else { return };
+        link.delivery_count = link.delivery_count.add(1);
+        link.credit = link.credit.saturating_sub(1);
+        if link.drain && link.credit == 0 {
+            link.drain = false;
+            self.raise(Event::LinkDrained(id));
+        } else if link.is_attached() && link.refill_credit() {
+            self.flow_due(id, false);
+        }
     }
 
     pub(crate) fn on_flow(&mut self, channel: u16, flow: Flow, now: Instant) {

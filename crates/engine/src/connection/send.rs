@@ -185,12 +185,19 @@ impl Connection {
 
     /// The last frame of the link's oldest queued delivery is written.
     fn sent(&mut self, link_id: LinkId, id: DeliveryId) {
-        let (Some(link), Some(delivery)) = (self.links.get_mut(link_id), self.deliveries.get_mut(id)) else {
-            return;
-        };
+        let Self { wire, links, deliveries, .. } = self;
+        let (Some(link), Some(delivery)) = (links.get_mut(link_id), deliveries.get_mut(id)) else { return };
         link.queue.pop_front();
         delivery.queued = false;
         delivery.sent = true;
+        if link.drain
+            && link.queue.is_empty()
+            && let Some(wire) = wire
+            && !std::mem::replace(&mut link.flow_due, true)
+        {
+            // The peer waits for what we do not use of its credit.
+            wire.dirty_links.push(link_id);
+        }
         if delivery.locally_settled || delivery.remotely_settled && delivery.forgotten {
             self.drop_delivery(id);
             return;

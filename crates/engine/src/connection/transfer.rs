@@ -165,17 +165,16 @@ impl Connection {
         }
         delivery.complete = true;
         link.partial = None;
-        link.delivery_count = link.delivery_count.add(1);
-        link.credit = link.credit.saturating_sub(1);
         if delivery.locally_settled {
             self.drop_delivery(id);
+            self.credit_used(link_id);
             return;
         }
         delivery.unread = true;
         link.unread += 1;
         session.buffered += delivery.payload.len();
         self.events.push_back(Event::Delivered(id));
-        self.top_up(link_id);
+        self.credit_used(link_id);
     }
 
     fn aborted(&mut self, session_id: SessionId, link_id: LinkId, id: DeliveryId) {
@@ -185,8 +184,6 @@ impl Connection {
             return;
         };
         link.partial = None;
-        link.delivery_count = link.delivery_count.add(1);
-        link.credit = link.credit.saturating_sub(1);
         // 2.6.14: an aborted delivery counts as settled.
         session.incoming.remove(delivery.number);
         delivery.on_wire = false;
@@ -198,7 +195,7 @@ impl Connection {
         } else {
             self.raise(Event::DeliveryAborted(id));
         }
-        self.top_up(link_id);
+        self.credit_used(link_id);
     }
 
     /// The payload so far, in one piece.
