@@ -1,0 +1,210 @@
+//! Messages as the broker keeps them: the bytes that came, and what has happened to them since.
+
+use bytes::{Bytes, BytesMut};
+use deuteron::Map;
+use deuteron::codec::{Decode, Encode, Header, Limits, Reader, Section, Sections, Writer, section};
+
+use crate::router::ConsumerId;
+
+/// What a message costs beside its bytes: its place in a queue, and its lease. An estimate, so that
+/// a limit on bytes is a limit on empty messages too.
+const OVERHEAD: u64 = 128;
+
+/// A message in a queue or under way to a consumer.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// Its place in the order of its queue.
+    pub(crate) sequence: u64,
+    pub(crate) payload: Bytes,
+    pub(crate) format: u32,
+    /// Present once a consumer has had it and it came back.
+    pub(crate) past: Option<Box<Past>>,
+}
+
+/// What consumers have said of a message that came back.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    /// Attempts that failed, over and above the delivery-count that it came with.
+    pub(crate) failures: u32,
+    /// Consumers that must not have it again.
+    pub(crate) refused_by: Vec<ConsumerId>,
+    /// To be merged into the message annotations.
+    pub(crate) annotations: Map,
+}
+
+impl Stored {
+    /// What it counts for in limits, in bytes.
+    pub(crate) fn cost(&self) -> u64 {
+        cost(self.payload.len())
+    }
+
+    pub(crate) fn past_mut(&mut self) -> &mut Past {
+        self.past.get_or_insert_default()
+    }
+
+    /// Whether some consumer must not have it.
+    pub(crate) fn is_restricted(&self) -> bool {
+        self.past.as_ref().is_some_and(|past| !past.refused_by.is_empty())
+    }
+
+    pub(crate) fn is_for(&self, consumer: ConsumerId) -> bool {
+        self.past.as_ref().is_none_or(|past| !past.refused_by.contains(&consumer))
+    }
+
+    /// The bytes to deliver: those that came, unless the message has a past that belongs into its
+    /// header or annotations.
+    pub(crate) fn delivered(&self) -> Bytes {
+        match &self.past {
+            None => self.payload.clone(),
+            Some(past) => rewritten(&self.payload, past).unwrap_or_else(|| self.payload.clone()),
+        }
+    }
+}
+
+/// What a message of `length` bytes counts for in limits.
+pub(crate) fn cost(length: usize) -> u64 {
+    length as u64 + OVERHEAD
+}
+
+/// The message with a new header (3.2.1) and new message annotations (3.2.3); all else is copied as
+/// it is. `None` if nothing changes, or if these are not the sections of a message: what the broker
+/// does not understand it does not touch.
+fn rewritten(payload: &[u8], past: &Past) -> Option<Bytes> {
+    let head = Head::read(payload)?;
+    let mut header = head.header.unwrap_or_default();
+    if past.failures == 0 && !header.first_acquirer && past.annotations.is_empty() {
+        return None;
+    }
+    header.delivery_count = header.delivery_count.saturating_add(past.failures);
+    header.first_acquirer = false;
+    let mut out = BytesMut::with_capacity(payload.len() + 64);
+    let mut writer = Writer::new(&mut out);
+    header.encode(&mut writer);
+    writer.raw(head.delivery_annotations);
+    if past.annotations.is_empty() {
+        writer.raw(head.message_annotations);
+    } else {
+        let mut annotations = head.annotations()?;
+        for (key, value) in past.annotations.iter() {
+            annotations.insert(key.clone(), value.clone());
+        }
+        writer.descriptor(section::MESSAGE_ANNOTATIONS);
+        annotations.encode(&mut writer);
+    }
+    writer.raw(head.rest);
+    Some(out.freeze())
+}
+
+/// The sections that may change, and those between and after them.
+struct Head<'a> {
+    header: Option<Header>,
+    delivery_annotations: &'a [u8],
+    message_annotations: &'a [u8],
+    /// The value within `message_annotations`.
+    annotations: &'a [u8],
+    rest: &'a [u8],
+}
+
+impl<'a> Head<'a> {
+    fn read(payload: &'a [u8]) -> Option<Self> {
+        let mut head = Self {
+            header: None,
+            delivery_annotations: &[],
+            message_annotations: &[],
+            annotations: &[],
+            rest: &[],
+        };
+        let mut sections = Sections::new(payload, Limits::default());
+        let mut rest = 0;
+        while let Some(Section { code, value, start, end }) = sections.next_section().ok()? {
+            match code {
+                section::HEADER => head.header = Some(Header::decode(&mut Reader::new(&payload[start..end])).ok()?),
+                section::DELIVERY_ANNOTATIONS => head.delivery_annotations = &payload[start..end],
+                section::MESSAGE_ANNOTATIONS => {
+                    head.message_annotations = &payload[start..end];
+                    head.annotations = value;
+                }
+                _ => break,
+            }
+            rest = end;
+        }
+        head.rest = &payload[rest..];
+        Some(head)
+    }
+
+    fn annotations(&self) -> Option<Map> {
+        if self.annotations.is_empty() {
+            return Some(Map::new());
+        }
+        Map::decode(&mut Reader::new(self.annotations)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deuteron::{Message, Value};
+
+    fn stored(payload: Bytes, past: Past) -> Stored {
+        Stored { sequence: 0, payload, format: 0, past: Some(Box::new(past)) }
+    }
+
+    #[test]
+    fn the_first_delivery_is_what_came() {
+        let payload = Message::new("x").with_first_acquirer(true).with_delivery_count(3).to_bytes();
+        let message = Stored { sequence: 0, payload: payload.clone(), format: 0, past: None };
+        assert_eq!(message.delivered(), payload);
+    }
+
+    #[test]
+    fn a_failed_attempt_is_counted_and_the_rest_stays_as_it_was() {
+        let message = Message::new(b"body")
+            .with_first_acquirer(true)
+            .with_priority(7)
+            .with_delivery_count(1)
+            .with_delivery_annotation("d", 1)
+            .with_annotation("m", 2)
+            .with_subject("s")
+            .with_property("p", 3)
+            .with_footer("f", 4);
+        let again = stored(message.to_bytes(), Past { failures: 2, ..Past::default() }).delivered();
+        let expected = message.with_first_acquirer(false).with_delivery_count(3);
+        assert_eq!(Message::decode(&again).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_message_without_header_gets_one_for_its_delivery_count() {
+        let message = Message::new(b"body");
+        let again = stored(message.to_bytes(), Past { failures: 1, ..Past::default() }).delivered();
+        assert_eq!(Message::decode(&again).unwrap(), message.with_delivery_count(1));
+    }
+
+    #[test]
+    fn a_released_message_without_header_is_not_copied() {
+        let payload = Message::new(b"body").to_bytes();
+        let again = stored(payload.clone(), Past::default()).delivered();
+        assert_eq!(again.as_ptr(), payload.as_ptr());
+    }
+
+    #[test]
+    fn annotations_are_merged() {
+        let message = Message::new("x").with_annotation("kept", 1).with_annotation("changed", 2);
+        let mut annotations = Map::new();
+        annotations.insert(deuteron::Symbol::from("changed"), 3);
+        annotations.insert(deuteron::Symbol::from("added"), 4);
+        let past = Past { annotations, ..Past::default() };
+        let again = Message::decode(&stored(message.to_bytes(), past).delivered()).unwrap();
+        let merged = again.message_annotations.unwrap();
+        assert_eq!(merged.get("kept"), Some(&Value::from(1)));
+        assert_eq!(merged.get("changed"), Some(&Value::from(3)));
+        assert_eq!(merged.get("added"), Some(&Value::from(4)));
+        assert_eq!(merged.len(), 3);
+    }
+
+    #[test]
+    fn what_is_no_message_is_left_alone() {
+        let payload = Bytes::from_static(b"not a message");
+        let again = stored(payload.clone(), Past { failures: 1, ..Past::default() }).delivered();
+        assert_eq!(again, payload);
+    }
+}

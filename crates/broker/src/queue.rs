@@ -1,0 +1,229 @@
+//! One queue: messages in order, and whose turn it is to get them. It knows neither links nor leases.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::message::{Stored, cost};
+use crate::router::{ConnectionId, ConsumerId, ProducerId};
+
+/// Messages, in the order in which they came, and who waits for what.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) address: Arc<str>,
+    /// Whose it is, if it is temporary.
+    pub(crate) owner: Option<ConnectionId>,
+    /// Those that anybody may have.
+    ready: VecDeque<Stored>,
+    /// Those that some consumer must not have, by sequence.
+    restricted: BTreeMap<u64, Stored>,
+    next_sequence: u64,
+    /// Messages here and leased.
+    messages: u64,
+    /// What they count for in limits.
+    bytes: u64,
+    /// Consumers that may have credit, the next one first.
+    pub(crate) turns: VecDeque<ConsumerId>,
+    /// Consumers that want copies.
+    pub(crate) browsers: Vec<ConsumerId>,
+    pub(crate) consumers: Vec<ConsumerId>,
+    pub(crate) producers: Vec<ProducerId>,
+    /// Producers that get credit when there is room again.
+    pub(crate) waiting: VecDeque<ProducerId>,
+}
+
+impl Queue {
+    pub(crate) fn new(address: Arc<str>, owner: Option<ConnectionId>) -> Self {
+        Self {
+            address,
+            owner,
+            ready: VecDeque::new(),
+            restricted: BTreeMap::new(),
+            next_sequence: 0,
+            messages: 0,
+            bytes: 0,
+            turns: VecDeque::new(),
+            browsers: Vec::new(),
+            consumers: Vec::new(),
+            producers: Vec::new(),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Messages, those under way to consumers included.
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Messages that no consumer has.
+    pub(crate) fn available(&self) -> usize {
+        self.ready.len() + self.restricted.len()
+    }
+
+    /// What the messages count for in limits.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Nothing is in it and nobody uses it.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.messages == 0 && self.consumers.is_empty() && self.producers.is_empty()
+    }
+
+    /// Adds a message at the end.
+    pub(crate) fn push(&mut self, payload: Bytes, format: u32) {
+        self.messages += 1;
+        self.bytes += cost(payload.len());
+        let message = Stored { sequence: self.next_sequence, payload, format, past: None };
+        self.next_sequence += 1;
+        self.ready.push_back(message);
+    }
+
+    /// Takes the first message that `consumer` may have, and that is no longer than `longest`.
+    pub(crate) fn take(&mut self, consumer: ConsumerId, longest: u64) -> Option<Stored> {
+        let suits = |message: &Stored| message.is_for(consumer) && message.payload.len() as u64 <= longest;
+        // What is too long for this consumer stays for others, and must not hold up what follows.
+        while let Some(first) = self.ready.front()
+            && !suits(first)
+        {
+            let mut message = self.ready.pop_front()?;
+            message.past_mut().refused_by.push(consumer);
+            self.restricted.insert(message.sequence, message);
+        }
+        let restricted = self.restricted.values().find(|message| suits(message)).map(|message| message.sequence);
+        match (restricted, self.ready.front().map(|message| message.sequence)) {
+            (Some(restricted), ready) if ready.is_none_or(|ready| restricted < ready) => {
+                self.restricted.remove(&restricted)
+            }
+            _ => self.ready.pop_front(),
+        }
+    }
+
+    /// Puts a message that a consumer gave back where it was: before all that came after it.
+    pub(crate) fn put_back(&mut self, message: Stored) {
+        if message.is_restricted() {
+            self.restricted.insert(message.sequence, message);
+            return;
+        }
+        let place = self.ready.partition_point(|other| other.sequence < message.sequence);
+        self.ready.insert(place, message);
+    }
+
+    /// A message that was taken is gone for good.
+    pub(crate) fn remove(&mut self, message: &Stored) {
+        self.messages -= 1;
+        self.bytes -= message.cost();
+    }
+
+    /// A copy of the first message from `cursor` on, and the cursor behind it.
+    pub(crate) fn copy(&self, cursor: u64) -> Option<(u64, Bytes, u32)> {
+        let place = self.ready.partition_point(|other| other.sequence < cursor);
+        let ready = self.ready.get(place);
+        let restricted = self.restricted.range(cursor..).next().map(|(_, message)| message);
+        let message = match (ready, restricted) {
+            (Some(ready), Some(restricted)) if restricted.sequence < ready.sequence => restricted,
+            (ready, restricted) => ready.or(restricted)?,
+        };
+        Some((message.sequence + 1, message.delivered(), message.format))
+    }
+
+    /// A consumer is gone: what only it must not have is for anybody now.
+    pub(crate) fn forget(&mut self, consumer: ConsumerId) {
+        self.turns.retain(|other| *other != consumer);
+        self.browsers.retain(|other| *other != consumer);
+        self.consumers.retain(|other| *other != consumer);
+        let freed: Vec<u64> = self
+            .restricted
+            .values_mut()
+            .filter_map(|message| {
+                let past = message.past.as_mut()?;
+                past.refused_by.retain(|other| *other != consumer);
+                past.refused_by.is_empty().then_some(message.sequence)
+            })
+            .collect();
+        for sequence in freed {
+            if let Some(message) = self.restricted.remove(&sequence) {
+                self.put_back(message);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slots::Key;
+
+    fn queue(messages: u64) -> Queue {
+        let mut queue = Queue::new("q".into(), None);
+        for number in 0..messages {
+            queue.push(Bytes::from(number.to_string()), 0);
+        }
+        queue
+    }
+
+    fn consumer(number: u32) -> ConsumerId {
+        ConsumerId::new(number, 0)
+    }
+
+    fn take(queue: &mut Queue, by: ConsumerId) -> Stored {
+        queue.take(by, u64::MAX).expect("there is a message")
+    }
+
+    #[test]
+    fn what_comes_back_goes_before_what_came_later() {
+        let mut queue = queue(4);
+        let taken: Vec<_> = (0..3).map(|_| take(&mut queue, consumer(0))).collect();
+        for message in taken.into_iter().rev().chain(None) {
+            queue.put_back(message);
+        }
+        let order: Vec<_> = (0..4).map(|_| take(&mut queue, consumer(1)).sequence).collect();
+        assert_eq!(order, [0, 1, 2, 3]);
+        assert_eq!((queue.available(), queue.messages()), (0, 4));
+    }
+
+    #[test]
+    fn a_consumer_does_not_get_again_what_it_cannot_deliver_but_all_that_follows() {
+        let mut queue = queue(3);
+        let mut refused = take(&mut queue, consumer(0));
+        refused.past_mut().refused_by.push(consumer(0));
+        queue.put_back(refused);
+        assert_eq!(take(&mut queue, consumer(0)).sequence, 1);
+        assert_eq!(take(&mut queue, consumer(1)).sequence, 0);
+        assert_eq!(take(&mut queue, consumer(1)).sequence, 2);
+    }
+
+    #[test]
+    fn what_nobody_but_one_refused_is_free_when_that_one_goes() {
+        let mut queue = queue(1);
+        let mut refused = take(&mut queue, consumer(0));
+        refused.past_mut().refused_by.push(consumer(0));
+        queue.put_back(refused);
+        assert!(queue.take(consumer(0), u64::MAX).is_none());
+        queue.forget(consumer(0));
+        assert!(!take(&mut queue, consumer(1)).is_restricted());
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_consumer_waits_for_another() {
+        let mut queue = queue(0);
+        queue.push(Bytes::from_static(b"long"), 0);
+        queue.push(Bytes::from_static(b"s"), 0);
+        assert_eq!(queue.take(consumer(0), 3).map(|message| message.sequence), Some(1));
+        assert!(queue.take(consumer(0), 3).is_none());
+        assert_eq!(take(&mut queue, consumer(1)).sequence, 0);
+    }
+
+    #[test]
+    fn copies_go_forward_and_take_nothing() {
+        let mut queue = queue(2);
+        let (cursor, first, _) = queue.copy(0).expect("the first");
+        let (cursor, second, _) = queue.copy(cursor).expect("the second");
+        assert_eq!((&first[..], &second[..]), (&b"0"[..], &b"1"[..]));
+        assert!(queue.copy(cursor).is_none());
+        assert_eq!(queue.available(), 2);
+        queue.push(Bytes::from_static(b"2"), 0);
+        assert_eq!(queue.copy(cursor).map(|copy| copy.1), Some(Bytes::from_static(b"2")));
+    }
+}

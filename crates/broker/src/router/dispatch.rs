@@ -1,0 +1,234 @@
+//! Messages to consumers, in turn, and what consumers say of them.
+
+use bytes::Bytes;
+use deuteron::{AmqpError, Map, condition};
+
+use super::leases::Held;
+use super::{ConsumerId, Inlet, LeaseId, Outlet, ProducerId, QueueId, Router};
+use crate::message::{Stored, cost};
+use crate::slots::Key;
+
+/// How a consumer wants its messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// They are sent settled: gone when sent.
+    pub(crate) settled: bool,
+    /// It gets copies, and the queue keeps the messages.
+    pub(crate) browses: bool,
+    /// The longest message that it takes, in bytes.
+    pub(crate) longest: u64,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { settled: false, browses: false, longest: u64::MAX }
+    }
+}
+
+/// A link on which we send.
+pub(super) struct Consumer<O> {
+    pub(super) queue: QueueId,
+    manner: Manner,
+    pub(super) outlet: O,
+    pub(super) held: Held,
+    /// It is among those that wait for their turn.
+    in_turns: bool,
+    /// Browsers: the sequence to go on from.
+    cursor: u64,
+}
+
+impl<O> Consumer<O> {
+    pub(super) fn new(queue: QueueId, manner: Manner, outlet: O) -> Self {
+        Self { queue, manner, outlet, held: Held::default(), in_turns: false, cursor: 0 }
+    }
+}
+
+/// What a consumer has made of a message (3.4).
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Verdict {
+    /// It is done with.
+    Accepted,
+    /// It is invalid: dropped.
+    Rejected,
+    /// It goes back.
+    Returned {
+        /// The attempt counts.
+        failed: bool,
+        /// Not to this consumer again.
+        undeliverable_here: bool,
+        annotations: Option<Map>,
+    },
+}
+
+impl<O: Outlet, I: Inlet> Router<O, I> {
+    /// A message has come. Anonymous producers say by `to` where it goes.
+    ///
+    /// # Errors
+    /// Why it cannot be taken; the producer has its credit back then.
+    pub(crate) fn arrive(
+        &mut self,
+        producer: ProducerId,
+        to: Option<&str>,
+        payload: Bytes,
+        format: u32,
+    ) -> Result<(), AmqpError> {
+        let sender = self.producers.get_mut(producer).ok_or_else(super::gone)?;
+        sender.spend(payload.len());
+        let queue = match (sender.queue, to) {
+            (Some(queue), _) => Ok(queue),
+            (None, Some(address)) => self.queue_at(address),
+            (None, None) => {
+                let text = "a message for the anonymous relay needs the property 'to'";
+                Err(AmqpError::new(condition::INVALID_FIELD, text))
+            }
+        };
+        if let Ok(id) = queue
+            && let Some(queue) = self.queues.get_mut(id)
+        {
+            self.bytes += cost(payload.len());
+            queue.push(payload, format);
+            self.counters.received += 1;
+            self.dispatch(id);
+        }
+        self.top_up(producer, queue.as_ref().ok().copied());
+        queue.map(|_| ())
+    }
+
+    /// A consumer has credit.
+    pub(crate) fn consumer_ready(&mut self, id: ConsumerId) {
+        let Some(consumer) = self.consumers.get_mut(id) else { return };
+        let queue_id = consumer.queue;
+        if !consumer.manner.browses && !std::mem::replace(&mut consumer.in_turns, true)
+            && let Some(queue) = self.queues.get_mut(queue_id)
+        {
+            queue.turns.push_back(id);
+        }
+        self.dispatch(queue_id);
+    }
+
+    /// Hands out what there is to those that have credit, one message each in turn.
+    pub(super) fn dispatch(&mut self, id: QueueId) {
+        self.browse(id);
+        let Self { queues, consumers, leases, counters, bytes, .. } = self;
+        let Some(queue) = queues.get_mut(id) else { return };
+        let mut passed = Vec::new();
+        let mut gone = false;
+        while queue.available() > 0
+            && let Some(consumer_id) = queue.turns.pop_front()
+        {
+            let Some(consumer) = consumers.get_mut(consumer_id) else { continue };
+            if consumer.outlet.credit() == 0 {
+                consumer.in_turns = false;
+                continue;
+            }
+            let Some(message) = queue.take(consumer_id, consumer.manner.longest) else {
+                // Nothing here is for it; its credit stays.
+                passed.push(consumer_id);
+                continue;
+            };
+            let (payload, format) = (message.delivered(), message.format);
+            let lease = leases.grant(id, consumer_id, &mut consumer.held, message);
+            if !consumer.outlet.send(lease, payload, format, consumer.manner.settled) {
+                consumer.in_turns = false;
+                if let Some(lease) = leases.end(lease, &mut consumer.held) {
+                    queue.put_back(lease.message);
+                }
+                continue;
+            }
+            counters.sent += 1;
+            queue.turns.push_back(consumer_id);
+            if consumer.manner.settled
+                && let Some(lease) = leases.end(lease, &mut consumer.held)
+            {
+                queue.remove(&lease.message);
+                *bytes -= lease.message.cost();
+                gone = true;
+            }
+        }
+        queue.turns.extend(passed);
+        if gone {
+            self.made_room(Some(id));
+        }
+    }
+
+    /// Sends copies to those that browse.
+    fn browse(&mut self, id: QueueId) {
+        let Self { queues, consumers, copies, .. } = self;
+        let Some(queue) = queues.get_mut(id) else { return };
+        for browser in &queue.browsers {
+            let Some(browser) = consumers.get_mut(*browser) else { continue };
+            while browser.outlet.credit() > 0
+                && let Some((cursor, payload, format)) = queue.copy(browser.cursor)
+            {
+                *copies = copies.wrapping_add(1);
+                // A tag that no lease has: whatever becomes of a copy, nothing follows.
+                let tag = LeaseId::new(u32::MAX, *copies);
+                if !browser.outlet.send(tag, payload, format, browser.manner.settled) {
+                    break;
+                }
+                browser.cursor = cursor;
+            }
+        }
+    }
+
+    /// A consumer has decided on a message.
+    pub(crate) fn settle(&mut self, lease: LeaseId, verdict: Verdict) {
+        let Some(consumer_id) = self.leases.consumer(lease) else { return };
+        let Some(consumer) = self.consumers.get_mut(consumer_id) else { return };
+        let Some(lease) = self.leases.end(lease, &mut consumer.held) else { return };
+        match verdict {
+            Verdict::Accepted => {
+                self.counters.accepted += 1;
+                self.finish(lease.queue, &lease.message);
+            }
+            Verdict::Rejected => {
+                self.counters.rejected += 1;
+                self.finish(lease.queue, &lease.message);
+            }
+            Verdict::Returned { failed, undeliverable_here, annotations } => {
+                let mut message = lease.message;
+                let past = message.past_mut();
+                past.failures += u32::from(failed);
+                for (key, value) in annotations.iter().flat_map(Map::iter) {
+                    past.annotations.insert(key.clone(), value.clone());
+                }
+                if undeliverable_here && !past.refused_by.contains(&consumer_id) {
+                    past.refused_by.push(consumer_id);
+                }
+                self.counters.returned += 1;
+                if let Some(queue) = self.queues.get_mut(lease.queue) {
+                    queue.put_back(message);
+                }
+                self.dispatch(lease.queue);
+            }
+        }
+    }
+
+    /// A message is done with.
+    fn finish(&mut self, id: QueueId, message: &Stored) {
+        let Some(queue) = self.queues.get_mut(id) else { return };
+        queue.remove(message);
+        self.bytes -= message.cost();
+        if queue.owner.is_none() && queue.is_unused() {
+            self.delete(id);
+        } else {
+            self.made_room(Some(id));
+        }
+    }
+
+    /// Everything that a consumer that is gone had goes back, as failed attempts.
+    pub(super) fn give_back_all(&mut self, consumer: &Consumer<O>) {
+        let mut held = consumer.held;
+        let Some(queue) = self.queues.get_mut(consumer.queue) else {
+            self.leases.drop_all(held);
+            return;
+        };
+        // Newest first: each goes right to the front.
+        while let Some(lease) = self.leases.end_last(&mut held) {
+            let mut message = lease.message;
+            message.past_mut().failures += 1;
+            self.counters.returned += 1;
+            queue.put_back(message);
+        }
+    }
+}
