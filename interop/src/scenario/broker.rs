@@ -1,0 +1,1 @@
+//! A peer's client with our broker.

@@ -1,0 +1,28 @@
+//! What the tests do, for any peer. Each function does nothing, and says so, when its peer is not installed.
+
+mod broker;
+mod client;
+mod listener;
+mod recovery;
+
+pub use broker::*;
+pub use client::*;
+pub use listener::*;
+pub use recovery::*;
+
+use crate::{Event, pattern};
+use deuteron::Message;
+
+/// The account that tests log in with. Proton's server wants the realm in the name.
+pub(crate) const USER: &str = "alice@proton";
+pub(crate) const PASSWORD: &str = "a secret & more";
+
+/// A message with a body of that size; its id is its name.
+pub(crate) fn sized(id: impl Into<String>, size: usize) -> Message {
+    Message::new(pattern(size)).with_id(id.into())
+}
+
+/// The events of that name.
+pub(crate) fn named<'a>(events: &'a [Event], name: &'a str) -> impl Iterator<Item = &'a Event> {
+    events.iter().filter(move |event| event.name() == name)
+}

@@ -1,0 +1,134 @@
+//! Deuteron and Proton: our client with its server, its client with our listener and our broker.
+
+use deuteron_interop::Kind::Proton as PEER;
+use deuteron_interop::scenario;
+
+#[tokio::test]
+async fn our_client_sends_and_receives() {
+    scenario::our_client_sends_and_receives(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_uses_tls() {
+    scenario::our_client_uses_tls(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_shows_a_certificate() {
+    scenario::our_client_shows_a_certificate(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_leaves_sasl_out() {
+    scenario::our_client_leaves_sasl_out(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_hears_outcomes() {
+    scenario::our_client_hears_outcomes(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_requests() {
+    scenario::our_client_requests(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_types() {
+    scenario::our_client_types(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_reconnects() {
+    scenario::our_client_reconnects(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_fails_over() {
+    scenario::our_client_fails_over(PEER).await;
+}
+
+#[tokio::test]
+async fn our_receiver_reconnects() {
+    scenario::our_receiver_reconnects(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_sends_and_receives() {
+    scenario::their_client_sends_and_receives(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_uses_tls() {
+    scenario::their_client_uses_tls(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_leaves_sasl_out() {
+    scenario::their_client_leaves_sasl_out(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_hears_outcomes() {
+    scenario::their_client_hears_outcomes(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_gives_outcomes() {
+    scenario::their_client_gives_outcomes(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_requests() {
+    scenario::their_client_requests(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_types() {
+    scenario::their_client_types(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_logs_in_by_plain() {
+    scenario::our_client_logs_in(PEER, "PLAIN").await;
+}
+
+#[tokio::test]
+async fn their_client_logs_in_by_plain() {
+    scenario::their_client_logs_in(PEER, "PLAIN").await;
+}
+
+#[tokio::test]
+async fn our_client_logs_in_by_scram_sha_1() {
+    scenario::our_client_logs_in(PEER, "SCRAM-SHA-1").await;
+}
+
+#[tokio::test]
+async fn their_client_logs_in_by_scram_sha_1() {
+    scenario::their_client_logs_in(PEER, "SCRAM-SHA-1").await;
+}
+
+#[tokio::test]
+async fn our_client_logs_in_by_scram_sha_256() {
+    scenario::our_client_logs_in(PEER, "SCRAM-SHA-256").await;
+}
+
+#[tokio::test]
+async fn their_client_logs_in_by_scram_sha_256() {
+    scenario::their_client_logs_in(PEER, "SCRAM-SHA-256").await;
+}
+
+#[tokio::test]
+async fn our_client_logs_in_by_scram_sha_512() {
+    scenario::our_client_logs_in(PEER, "SCRAM-SHA-512").await;
+}
+
+#[tokio::test]
+async fn their_client_logs_in_by_scram_sha_512() {
+    scenario::their_client_logs_in(PEER, "SCRAM-SHA-512").await;
+}
+
+#[tokio::test]
+async fn our_client_takes_the_strongest() {
+    scenario::our_client_takes_the_strongest(PEER, "PLAIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512", "SCRAM-SHA-512").await;
+}

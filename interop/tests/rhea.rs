@@ -1,0 +1,100 @@
+//! Deuteron and Rhea: our client with its server, its client with our listener and our broker.
+
+use deuteron_interop::Kind::Rhea as PEER;
+use deuteron_interop::scenario;
+
+#[tokio::test]
+async fn our_client_sends_and_receives() {
+    scenario::our_client_sends_and_receives(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_uses_tls() {
+    scenario::our_client_uses_tls(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_shows_a_certificate() {
+    scenario::our_client_shows_a_certificate(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_leaves_sasl_out() {
+    scenario::our_client_leaves_sasl_out(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_hears_outcomes() {
+    scenario::our_client_hears_outcomes(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_requests() {
+    scenario::our_client_requests(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_types() {
+    scenario::our_client_types(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_reconnects() {
+    scenario::our_client_reconnects(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_fails_over() {
+    scenario::our_client_fails_over(PEER).await;
+}
+
+#[tokio::test]
+async fn our_receiver_reconnects() {
+    scenario::our_receiver_reconnects(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_sends_and_receives() {
+    scenario::their_client_sends_and_receives(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_uses_tls() {
+    scenario::their_client_uses_tls(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_leaves_sasl_out() {
+    scenario::their_client_leaves_sasl_out(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_hears_outcomes() {
+    scenario::their_client_hears_outcomes(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_gives_outcomes() {
+    scenario::their_client_gives_outcomes(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_requests() {
+    scenario::their_client_requests(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_types() {
+    scenario::their_client_types(PEER).await;
+}
+
+#[tokio::test]
+async fn our_client_logs_in_by_plain() {
+    scenario::our_client_logs_in(PEER, "PLAIN").await;
+}
+
+#[tokio::test]
+async fn their_client_logs_in_by_plain() {
+    scenario::their_client_logs_in(PEER, "PLAIN").await;
+}
+
