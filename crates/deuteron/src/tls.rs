@@ -2,6 +2,7 @@
 //!
 //! The protocol is rustls's, TLS 1.2 and 1.3. It is there with the cargo feature `tls`, which is on by default;
 //! without the feature the settings can be made, and using them is a [`TlsError`] that says so.
+#![cfg_attr(not(feature = "tls"), allow(dead_code, reason = "settings that nothing can use have no reader"))]
 
 mod client_config;
 mod error;

@@ -99,7 +99,7 @@ impl Incoming {
         let session = stream.get_ref().1;
         let external_identity =
             session.peer_certificates().and_then(<[_]>::first).and_then(crate::tls::subject_of);
-        let tls = Some(super::TlsSession::of(session));
+        let tls = Some(super::stream::TlsSession::of(session));
         Ok((Stream::TlsServer(Box::new(stream)), PeerInfo { local, remote, tls, external_identity }))
     }
 }

@@ -17,6 +17,7 @@ use crate::url::Url;
 
 /// How to dial. By default without any limit, and with the system's CA certificates for TLS.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "what is for TLS has no reader then"))]
 pub(crate) struct DialOptions {
     /// For `amqps`.
     pub(crate) tls: Option<TlsConfig>,
@@ -251,7 +252,7 @@ impl Dialling<'_> {
         };
         match self.within(self.options.tls_limit, connector.connect(name.clone(), tcp)).await {
             Ok(Ok(stream)) => {
-                let tls = Some(super::TlsSession::of(stream.get_ref().1));
+                let tls = Some(super::stream::TlsSession::of(stream.get_ref().1));
                 let peer = PeerInfo { local, remote, tls, external_identity: identity.clone() };
                 Ok((Stream::TlsClient(Box::new(stream)), peer))
             }

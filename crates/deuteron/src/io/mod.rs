@@ -14,4 +14,4 @@ pub(crate) use accept::Incoming;
 pub(crate) use dial::{DialOptions, dial};
 pub(crate) use dial_error::{DialError, DialPhase};
 pub(crate) use listen::{Bound, listen};
-pub(crate) use stream::{PeerInfo, Stream, TlsSession};
+pub(crate) use stream::{PeerInfo, Stream};

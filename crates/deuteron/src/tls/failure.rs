@@ -60,6 +60,10 @@ fn certificate(problem: &CertificateError) -> TlsFailure {
             "the peer's certificate was not signed by an authority that is trusted here",
             "give the authority's certificate as the CA file",
         ),
+        CertificateError::BadSignature => lasting(
+            "the peer's certificate was not signed by an authority that is trusted here: the name fits, the signature does not",
+            "give the authority's certificate as it is now; it may have been made anew under the same name",
+        ),
         CertificateError::NotValidForName => {
             lasting("the peer's certificate is not for this name", NAME_ADVICE)
         }
