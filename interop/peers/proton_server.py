@@ -50,7 +50,8 @@ class Server(Peer):
         transport = event.transport
         if options.max_frame_size:
             transport.max_frame_size = options.max_frame_size
-        transport.require_auth(bool(options.mechanisms))
+        # Cyrus SASL takes ANONYMOUS off the list where authentication is required.
+        transport.require_auth("ANONYMOUS" not in (options.mechanisms or "ANONYMOUS"))
         sasl = transport.sasl()
         sasl.allow_insecure_mechs = True
         if options.mechanisms:
@@ -103,7 +104,8 @@ class Server(Peer):
         """Puts a message on its queue; requests go straight to the queue of the answers."""
         if address == "echo":
             message.address, address = message.reply_to, message.reply_to
-            message.correlation_id = message.correlation_id or message.id
+            if message.correlation_id is None:
+                message.correlation_id = message.id
         self.queues[address].append(message)
         self.forward(address)
 

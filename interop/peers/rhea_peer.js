@@ -148,7 +148,8 @@ function listen() {
         let bytes = message.bytes;
         if (name === 'echo') {
             name = message.reply_to;
-            const answer = { to: name, message_id: message.message_id, correlation_id: message.correlation_id || message.message_id, body: message.body };
+            const id = message.correlation_id === undefined ? message.message_id : message.correlation_id;
+            const answer = { to: name, message_id: message.message_id, correlation_id: id, body: message.body };
             bytes = rhea.message.encode(answer);
         }
         at(queues, name).push(bytes);

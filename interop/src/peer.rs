@@ -2,8 +2,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// How long a peer may stay silent before a test gives up on it: far beyond what anything takes, and no part of any claim.
@@ -120,7 +121,7 @@ pub struct Peer {
     child: Child,
     // The peer ends when its input does; so it cannot outlive this process even if that is killed.
     _input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
+    output: mpsc::UnboundedReceiver<Event>,
     complaints: JoinHandle<String>,
     seen: Vec<Event>,
 }
@@ -137,7 +138,7 @@ impl Peer {
         command.env_remove("PN_TRACE_FRM");
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{kind} cannot be started: {error}"));
         let input = child.stdin.take().expect("its input is a pipe");
-        let output = BufReader::new(child.stdout.take().expect("its output is a pipe")).lines();
+        let output = read_events(child.stdout.take().expect("its output is a pipe"));
         let mut errors = child.stderr.take().expect("its errors are a pipe");
         let complaints = tokio::spawn(async move {
             let mut text = String::new();
@@ -166,19 +167,14 @@ impl Peer {
         &self.seen
     }
 
-    /// The next line, or `None` when it has ended.
+    /// The next event, or `None` when it has ended.
     async fn next(&mut self) -> Option<Event> {
-        loop {
-            let line = match tokio::time::timeout(PATIENCE, self.output.next_line()).await {
-                Ok(line) => line.expect("its output can be read")?,
-                Err(_) => panic!("{} says nothing any more; so far: {}", self.kind, self.story()),
-            };
-            // A library's own chatter is let by.
-            if let Ok(value) = serde_json::from_str(&line) {
-                let event = Event(value);
-                self.seen.push(event.clone());
-                return Some(event);
+        match tokio::time::timeout(PATIENCE, self.output.recv()).await {
+            Ok(event) => {
+                self.seen.extend(event.clone());
+                event
             }
+            Err(_) => panic!("{} says nothing any more; so far: {}", self.kind, self.story()),
         }
     }
 
@@ -237,4 +233,19 @@ impl Peer {
             .collect::<Vec<_>>()
             .join("\n  ")
     }
+}
+
+/// Reads a peer's output all the time: one that cannot print stands still. A library's own chatter is let by.
+fn read_events(output: ChildStdout) -> mpsc::UnboundedReceiver<Event> {
+    let (read, events) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(output).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let Ok(value) = serde_json::from_str(&line) else { continue };
+            if read.send(Event(value)).is_err() {
+                return;
+            }
+        }
+    });
+    events
 }
