@@ -15,7 +15,7 @@ use super::accept::Permit;
 use super::shared::Status;
 use super::turn::WireEnd;
 use super::wire::Wire;
-use super::{Driver, Handler, SharedWire, endpoints, keepalive, route};
+use super::{Driver, Handler, SharedWire, endpoints, route};
 use crate::io::Stream;
 use crate::options::Reconnect;
 use crate::{ConnectOptions, Error, Phase as Wait, Scope, Url};
@@ -280,7 +280,6 @@ impl Driver {
         core.engine.bind(security, now);
         drop(core);
         let wire = Arc::new(Mutex::new(Wire::new(stream)));
-        keepalive::watch(&self.shared, &wire);
         self.phase = Phase::Bound(wire);
     }
 

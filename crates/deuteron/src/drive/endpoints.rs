@@ -8,9 +8,10 @@ use std::sync::Arc;
 use deuteron_codec::{Error as AmqpError, condition};
 use deuteron_engine::{Deadline, EndpointState, LinkId, SessionId};
 
+use super::attempt::Phase;
 use super::route::Notice;
 use super::shared::{Core, Status, is_refusal};
-use super::{Driver, Handler, failure, links};
+use super::{Driver, Handler, failure, keepalive, links};
 use crate::link::answer_attach;
 use crate::{Context, Error, Link, MessagingHandler, Outcome, Scope, Session};
 use deuteron_codec::Role;
@@ -71,6 +72,9 @@ impl Driver {
             core.status = Status::Open;
         }
         self.attempts.opened();
+        if let Phase::Bound(wire) = &self.phase {
+            keepalive::watch(&self.shared, wire);
+        }
         self.wake_all();
         self.announced = true;
         tracing::debug!(connection = %self.label(), "connection open");

@@ -72,6 +72,19 @@ pub(crate) fn lock_wire(wire: &SharedWire) -> MutexGuard<'_, Wire> {
     wire.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether a deadline of the engine's has passed.
+///
+/// When callbacks were slow, what the peer has sent meanwhile may not have been noticed yet: only
+/// the runtime can tell, and it gets the chance by a short sleep before the peer is found late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Overdue {
+    No,
+    /// It has, as was seen at this time; the runtime is asked what came.
+    Suspected(Instant),
+    /// It has, and nothing came.
+    Confirmed,
+}
+
 /// Runs one connection over all its wires.
 pub(crate) struct Driver {
     pub(crate) shared: Arc<Shared>,
@@ -86,6 +99,8 @@ pub(crate) struct Driver {
     sleep: Option<Pin<Box<Sleep>>>,
     /// When `sleep` fires.
     armed: Option<Instant>,
+    /// A deadline has passed, and the socket was looked at since.
+    overdue: Overdue,
     /// Why the wire is to be given up, found by the turn.
     failure: Option<Error>,
     /// `on_connection_opening` or `on_connection_opened` was called.
@@ -110,6 +125,7 @@ impl Driver {
             woken: Vec::new(),
             sleep: None,
             armed: None,
+            overdue: Overdue::No,
             failure: None,
             announced: false,
         }

@@ -65,7 +65,9 @@ fn route(core: &mut Core, event: Event, batch: &mut Vec<Notice>, woken: &mut Vec
         Event::Delivered(id) => return delivered(core, id, batch, woken),
         Event::DeliveryUpdated(id) => return updated(core, id, batch, woken),
         Event::LinkFlow(id) => {
-            let Some(link) = core.links.get_mut(&id) else { return };
+            // A peer may give credit in one go with its attach (2.6.3 lets it): the link is made known by a notice
+            // that comes before this one.
+            let Some(link) = core.links.get_mut(&id) else { return batch.push(Notice::Flow(id)) };
             link.waiters.take_into(woken);
             if link.facts.pull || link.facts.role == Role::Receiver {
                 return;

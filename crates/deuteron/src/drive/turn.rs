@@ -3,13 +3,16 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{Driver, Handler, SharedWire, failure, lock_wire, route};
+use super::{Driver, Handler, Overdue, SharedWire, failure, lock_wire, route};
 use crate::{Error, Phase, Scope};
 
 /// Turns in one poll, before others get theirs.
 const TURNS: usize = 16;
+
+/// How long a connection that is never idle may go without having its deadlines looked at.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How a wire ended.
 #[derive(Debug)]
@@ -59,8 +62,19 @@ impl Driver {
                 core.engine.handle_eof(now);
             }
         }
-        if core.engine.poll_timeout().is_some_and(|at| at <= now) {
+        match self.overdue {
+            Overdue::No if core.engine.poll_timeout().is_some_and(|at| at <= now) => {
+                self.overdue = Overdue::Suspected(now);
+            }
+            // A peer that never stops talking may be late all the same.
+            Overdue::Suspected(since) if now.duration_since(since) > PATIENCE => {
+                self.overdue = Overdue::Confirmed;
+            }
+            _ => {}
+        }
+        if self.overdue == Overdue::Confirmed {
             core.engine.handle_timeout(now);
+            self.overdue = Overdue::No;
         }
         core.alarms.fire(now, &mut self.woken);
         route::route_all(&mut core, &mut self.batch, &mut self.woken);
@@ -85,7 +99,10 @@ impl Driver {
                 return Some(self.shut_down(cx, &mut wire, end));
             }
             let until = [core.engine.poll_timeout(), core.alarms.first(), self.write_deadline(&wire)];
-            let until = until.into_iter().flatten().min();
+            let until = match self.overdue {
+                Overdue::Suspected(_) => Some(now + Duration::from_millis(1)),
+                _ => until.into_iter().flatten().min(),
+            };
             core.driver = Some(cx.waker().clone());
             core.driver_until = until;
             core.engine.shrink(now);
@@ -98,7 +115,12 @@ impl Driver {
             drop(wire);
             self.wake();
             return match self.sleep_until(cx, until) {
-                Poll::Ready(()) => None,
+                Poll::Ready(()) => {
+                    if matches!(self.overdue, Overdue::Suspected(_)) {
+                        self.overdue = Overdue::Confirmed;
+                    }
+                    None
+                }
                 Poll::Pending => Some(Poll::Pending),
             };
         }

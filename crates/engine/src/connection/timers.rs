@@ -116,7 +116,10 @@ impl Connection {
     }
 
     /// 2.4.5: an empty frame says that we are alive; it is due when nothing was sent for half of what the peer asked.
-    fn keep_alive(&mut self, now: Instant) {
+    ///
+    /// Part of [`handle_timeout`](Self::handle_timeout). By itself it is for a driver that cannot read at the moment,
+    /// and so must not find the peer silent.
+    pub fn keep_alive(&mut self, now: Instant) {
         let Some(wire) = self.wire.as_deref_mut() else { return };
         let due = wire.keep_alive.is_some_and(|interval| wire.last_output + interval <= now);
         if due && wire.is_writable() && wire.out.is_empty() {
