@@ -48,10 +48,15 @@ impl Connection {
         }
     }
 
-    /// Keeps count of delivery-ids that are of no interest.
-    fn skip_number(&mut self, session: SessionId, transfer: &Transfer) {
-        if let (Some(session), Some(number)) = (self.sessions.get_mut(session), transfer.delivery_id) {
-            session.incoming.skip_to(crate::serial::Serial(number).add(1));
+    /// Keeps count of delivery-ids that are of no interest. A later part may repeat its delivery's.
+    fn skip_number(&mut self, id: SessionId, transfer: &Transfer) {
+        let (Some(session), Some(number)) = (self.sessions.get_mut(id), transfer.delivery_id) else { return };
+        let (number, next) = (crate::serial::Serial(number), session.incoming.next());
+        if session.incoming.is_started() && next.is_before(number) {
+            let what = format!("delivery-id {} came where {} was due", number.0, next.0);
+            self.session_violation(id, condition::INVALID_FIELD, what);
+        } else {
+            session.incoming.skip_to(number.add(1));
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Pair {
     pub chunk: usize,
     /// How long bytes are under way.
     pub latency: Duration,
+    /// What the transports know, client's and server's. Default: nothing.
+    pub security: [Security; 2],
     /// What the client does by itself. Default: nothing.
     pub client_answers: Answers,
     /// What the server does by itself. Default: everything.
@@ -63,6 +65,7 @@ impl Pair {
             now: Instant::now(),
             chunk: usize::MAX,
             latency: Duration::ZERO,
+            security: Default::default(),
             client_answers: Answers::none(),
             server_answers: Answers::all(),
             inbox: Default::default(),
@@ -103,8 +106,9 @@ impl Pair {
     /// Binds both engines to a new wire.
     pub fn bind(&mut self) {
         self.streams = Default::default();
-        self.client.bind(Security::default(), self.now);
-        self.server.bind(Security::default(), self.now);
+        let [client, server] = self.security.clone();
+        self.client.bind(client, self.now);
+        self.server.bind(server, self.now);
     }
 
     /// Opens the client, binds both and drives.
