@@ -27,8 +27,8 @@ impl MessagingHandler for Subscribe {
         link.detach();
     }
 
-    fn on_link_detached(&mut self, _: &mut Context<'_>, link: &Link) {
-        println!("detached {}", link.name());
+    fn on_link_closed(&mut self, _: &mut Context<'_>, link: &Link) {
+        println!("gone {}", link.name());
         link.connection().close();
     }
 

@@ -2,21 +2,20 @@
 //!
 //! hello_world [URL]: where to listen; the default is a free port
 
-use deuteron::{Ack, Connection, Container, Context, Delivery, Listener, MessagingHandler, Sender};
+use deuteron::{Ack, Connection, Container, Context, Delivery, MessagingHandler, Sender};
 use std::process::ExitCode;
 
 struct Hello {
     url: String,
-    listener: Option<Listener>,
+    sent: bool,
     received: bool,
 }
 
 impl Hello {
-    fn start(&mut self, cx: &mut Context<'_>) -> Result<(), deuteron::Error> {
+    fn start(&self, cx: &mut Context<'_>) -> Result<(), deuteron::Error> {
         let listener = cx.listen(&self.url)?;
         let connection = cx.connect(format!("amqp://{}", listener.local_addr()))?;
         connection.open_sender("examples")?;
-        self.listener = Some(listener);
         Ok(())
     }
 }
@@ -29,10 +28,12 @@ impl MessagingHandler for Hello {
     }
 
     fn on_sendable(&mut self, _: &mut Context<'_>, sender: &Sender) {
-        if let Err(error) = sender.send_now("Hello World!") {
-            eprintln!("{error}");
+        if !self.sent {
+            match sender.send_now("Hello World!") {
+                Ok(_) => self.sent = true,
+                Err(error) => eprintln!("{error}"),
+            }
         }
-        sender.close();
     }
 
     fn on_message(&mut self, _: &mut Context<'_>, delivery: &Delivery) -> Ack {
@@ -53,7 +54,7 @@ impl MessagingHandler for Hello {
 
 fn main() -> ExitCode {
     let url = std::env::args().nth(1).unwrap_or_else(|| "amqp://127.0.0.1:0".into());
-    let mut hello = Hello { url, listener: None, received: false };
+    let mut hello = Hello { url, sent: false, received: false };
     if let Err(error) = Container::new().run(&mut hello) {
         eprintln!("{error}");
     }

@@ -11,15 +11,6 @@ struct Show {
     listening: bool,
 }
 
-impl Show {
-    fn gone(&mut self, cx: &mut Context<'_>) {
-        self.left = self.left.map(|left| left.saturating_sub(1));
-        if self.left == Some(0) {
-            cx.stop();
-        }
-    }
-}
-
 impl MessagingHandler for Show {
     fn on_start(&mut self, cx: &mut Context<'_>) {
         match cx.listen(&self.url) {
@@ -34,7 +25,7 @@ impl MessagingHandler for Show {
     fn on_link_opening(&mut self, _: &mut Context<'_>, link: &Link) {
         println!("link {}: the client {}", link.name(), if link.is_sender() { "receives" } else { "sends" });
         if let Some(source) = link.remote_source() {
-            println!("  source address {}", source.address.unwrap_or_default());
+            println!("  source address {}", source.address.as_deref().unwrap_or("(none)"));
             println!("  durable {}, expires {}", source.durable, source.expiry_policy);
             if let Some(mode) = source.distribution_mode {
                 println!("  distribution mode {mode}");
@@ -46,20 +37,25 @@ impl MessagingHandler for Show {
                 println!("  capability {capability}");
             }
         }
-        if let Some(target) = link.remote_target() {
-            println!("  target address {}", target.address.unwrap_or_default());
+        if let Some(address) = link.remote_target().and_then(|target| target.address) {
+            println!("  target address {address}");
         }
     }
 
-    fn on_link_detached(&mut self, cx: &mut Context<'_>, link: &Link) {
-        println!("link {}: detached", link.name());
+    fn on_link_detached(&mut self, _: &mut Context<'_>, link: &Link) {
+        println!("link {}: detached, what it is attached to stays", link.name());
         link.detach();
-        self.gone(cx);
     }
 
-    fn on_link_closed(&mut self, cx: &mut Context<'_>, link: &Link) {
+    fn on_link_closing(&mut self, _: &mut Context<'_>, link: &Link) {
         println!("link {}: closed", link.name());
-        self.gone(cx);
+    }
+
+    fn on_link_closed(&mut self, cx: &mut Context<'_>, _: &Link) {
+        self.left = self.left.map(|left| left.saturating_sub(1));
+        if self.left == Some(0) {
+            cx.stop();
+        }
     }
 }
 
