@@ -324,6 +324,12 @@ impl PartialEq for LinkHandle {
 
 impl Eq for LinkHandle {}
 
+impl std::hash::Hash for LinkHandle {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.facts).hash(state);
+    }
+}
+
 /// A link of either role, as callbacks get it. Dereferences to [`LinkHandle`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Link {

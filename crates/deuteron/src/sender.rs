@@ -234,7 +234,15 @@ impl Sender {
             None => Err(engine::UsageError::Gone),
         };
         match sent {
-            Ok(id) => Ok(Delivery::outgoing(&self.link, id)),
+            Ok(id) => {
+                let mut delivery = Delivery::outgoing(&self.link, id);
+                if core.engine.delivery(id).is_none_or(|sent| sent.locally_settled()) {
+                    // Sent settled: nobody will say anything of it.
+                    delivery.released = true.into();
+                    delivery.fate = Outcome::Settled.into();
+                }
+                Ok(delivery)
+            }
             Err(usage) => Err(link_failure(core, &self.facts)
                 .unwrap_or_else(|| {
                     Error::usage(format!("cannot send on '{}': {usage}", self.facts.name)).with_source(usage)

@@ -63,6 +63,14 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         }
     }
 
+    /// A message came that cannot be read: it is not taken, and its producer goes on.
+    pub(crate) fn refused(&mut self, id: ProducerId) {
+        let Some(producer) = self.producers.get_mut(id) else { return };
+        producer.spend(0);
+        let queue = producer.queue;
+        self.top_up(id, queue);
+    }
+
     /// Gives a producer credit for its share of the room, or lets it wait for room: in `queue`, or in
     /// the broker as a whole.
     pub(super) fn grant(&mut self, id: ProducerId, queue: Option<QueueId>) {

@@ -117,7 +117,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             && let Some(consumer_id) = queue.turns.pop_front()
         {
             let Some(consumer) = consumers.get_mut(consumer_id) else { continue };
-            if consumer.outlet.credit() == 0 {
+            if consumer.outlet.credit(consumer_id) == 0 {
                 consumer.in_turns = false;
                 continue;
             }
@@ -155,9 +155,9 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
     fn browse(&mut self, id: QueueId) {
         let Self { queues, consumers, copies, .. } = self;
         let Some(queue) = queues.get_mut(id) else { return };
-        for browser in &queue.browsers {
-            let Some(browser) = consumers.get_mut(*browser) else { continue };
-            while browser.outlet.credit() > 0
+        for id in &queue.browsers {
+            let Some(browser) = consumers.get_mut(*id) else { continue };
+            while browser.outlet.credit(*id) > 0
                 && let Some((cursor, payload, format)) = queue.copy(browser.cursor)
             {
                 *copies = copies.wrapping_add(1);

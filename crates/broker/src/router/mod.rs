@@ -58,8 +58,8 @@ const MAX_ADDRESS: usize = 4096;
 
 /// Where messages leave the router.
 pub(crate) trait Outlet {
-    /// How many messages it takes now.
-    fn credit(&self) -> u32;
+    /// How many messages the consumer `id` takes now.
+    fn credit(&self, id: ConsumerId) -> u32;
     /// Sends one. False if the link is over.
     fn send(&self, lease: LeaseId, payload: Bytes, format: u32, settled: bool) -> bool;
     /// Closes the link.

@@ -106,7 +106,7 @@ struct Out {
 }
 
 impl Outlet for Out {
-    fn credit(&self) -> u32 {
+    fn credit(&self, _: ConsumerId) -> u32 {
         self.model.borrow().consumers[&self.number].credit
     }
 

@@ -32,7 +32,7 @@ impl Link {
 }
 
 impl Outlet for Link {
-    fn credit(&self) -> u32 {
+    fn credit(&self, _: ConsumerId) -> u32 {
         self.credit.get()
     }
 

@@ -1,0 +1,135 @@
+//! What a broker is told before it starts.
+
+use std::sync::Arc;
+
+use deuteron::sasl::{Password, Users};
+use deuteron::{Error, Limits as EngineLimits, ListenOptions, Scope, TlsServerConfig, Url};
+
+use crate::router::Limits;
+
+/// Settings of a [`Broker`](crate::Broker). Plain fields with usable defaults:
+///
+/// ```
+/// use deuteron_broker::BrokerConfig;
+/// let config = BrokerConfig { max_bytes: 64 << 20, ..BrokerConfig::listening(["amqp://127.0.0.1:0"]) };
+/// assert_eq!(config.listen.len(), 1);
+/// ```
+#[derive(Clone, Debug)]
+pub struct BrokerConfig {
+    /// Where to listen: `amqp://host:port` or `amqps://host:port`. Port 0 lets the system choose.
+    /// Default `amqp://127.0.0.1:5672`.
+    pub listen: Vec<String>,
+    /// The name in each Open. Default `deuteron-broker`.
+    pub container_id: String,
+    /// Certificate and key, for `amqps` URLs.
+    pub tls: Option<TlsServerConfig>,
+    /// Who may connect: by SCRAM, and over TLS by PLAIN too. Default `None`: anybody.
+    pub users: Option<Users>,
+    /// Offers PLAIN without TLS as well, for clients that know nothing better. Default false.
+    pub allow_insecure: bool,
+    /// How much all messages together may take, in bytes; each counts for 128 more than its size.
+    /// Default 1 GiB. When it is reached, producers wait for credit; what they have credit for
+    /// already is still taken.
+    pub max_bytes: u64,
+    /// The same for each queue. Default 512 MiB.
+    pub max_queue_bytes: u64,
+    /// How many messages a queue may hold. Default 10,000,000.
+    pub max_queue_messages: u64,
+    /// How many queues there may be; further ones are refused. Default 100,000.
+    pub max_queues: usize,
+    /// Credit that each producer has at most, in messages. Default 1,000.
+    pub credit_window: u32,
+    /// For [`Broker::start_on_thread`](crate::Broker::start_on_thread): threads that connections are
+    /// spread over. Default 1.
+    pub threads: usize,
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        Self {
+            listen: vec!["amqp://127.0.0.1:5672".into()],
+            container_id: "deuteron-broker".into(),
+            tls: None,
+            users: None,
+            allow_insecure: false,
+            max_bytes: 1 << 30,
+            max_queue_bytes: 512 << 20,
+            max_queue_messages: 10_000_000,
+            max_queues: 100_000,
+            credit_window: 1000,
+            threads: 1,
+        }
+    }
+}
+
+impl BrokerConfig {
+    /// The defaults, listening at `urls`.
+    #[must_use]
+    pub fn listening<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> Self {
+        Self { listen: urls.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// Lets a user in, from now on only users. The password is kept as SCRAM keeps it.
+    ///
+    /// # Errors
+    /// If name or password have characters that cannot be in one, or there are no random numbers.
+    pub fn add_user(&mut self, name: &str, password: &str) -> Result<(), Error> {
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt)
+            .map_err(|error| Error::new(Scope::Config, format!("the system gives no random salt: {error}")))?;
+        self.users.get_or_insert_default().add(name, &Password::from(password), &salt).map_err(|error| {
+            Error::new(Scope::Config, format!("the user '{name}' cannot be added: {error}"))
+        })
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            bytes: self.max_bytes.max(1),
+            queue_bytes: self.max_queue_bytes.clamp(1, self.max_bytes.max(1)),
+            queue_messages: self.max_queue_messages.max(1),
+            queues: self.max_queues,
+            window: self.credit_window.max(1),
+        }
+    }
+
+    /// Where to listen, and how, for each URL.
+    pub(crate) fn listeners(&self) -> Result<Vec<(Url, ListenOptions)>, Error> {
+        if self.listen.is_empty() {
+            return Err(Error::new(Scope::Config, "the broker has no URL to listen at; give one or more"));
+        }
+        self.listen
+            .iter()
+            .map(|text| {
+                let url = text.parse::<Url>().map_err(|error| {
+                    let text = format!("{error}; the form is amqp://host:port or amqps://host:port");
+                    Error::new(Scope::Config, text)
+                })?;
+                Ok((url.clone(), self.listener(url)))
+            })
+            .collect()
+    }
+
+    fn listener(&self, url: Url) -> ListenOptions {
+        let default = EngineLimits::default();
+        // A message that no queue could ever hold is refused by the engine while it comes.
+        let message_size = default.message_size.min(self.limits().queue_bytes);
+        let options = ListenOptions::new(url)
+            .container_id(self.container_id.as_str())
+            .offered_capabilities(["ANONYMOUS-RELAY"])
+            .limits(EngineLimits { message_size, ..default });
+        let options = match &self.users {
+            None => options.sasl(["EXTERNAL", "ANONYMOUS"], None),
+            Some(users) => options
+                .sasl(
+                    ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "EXTERNAL"],
+                    Some(Arc::new(users.clone())),
+                )
+                .require_sasl(true)
+                .allow_insecure_mechanisms(self.allow_insecure),
+        };
+        match &self.tls {
+            Some(tls) => options.tls(tls.clone()),
+            None => options,
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! One connection of the broker: what its links want is asked of the router. Beside `ports` and
+//! `terminus` the only file that sees the driver's types.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use deuteron::codec::Error as AmqpError;
+use deuteron::{
+    Ack, Connection, Context, Delivery, Error, Link, LinkHandle, MessageView, MessagingHandler, Outcome, Receiver,
+    SenderSettleMode, Sender, Session, TimerId, condition,
+};
+
+use crate::broker::Shared;
+use crate::ports::{Incoming, Outgoing, Pause, key, lease};
+use crate::router::{ConnectionId, ConsumerId, Manner, ProducerId, Verdict};
+use crate::terminus;
+
+/// Serves one connection.
+pub(crate) struct BrokerHandler {
+    shared: Arc<Shared>,
+    id: ConnectionId,
+    /// Counted among the open connections.
+    opened: bool,
+    producers: HashMap<LinkHandle, Producer>,
+    /// The link of the last message, as the next one is likely to come on it as well.
+    last: Option<(Receiver, Producer)>,
+    consumers: HashMap<LinkHandle, Consumer>,
+}
+
+#[derive(Clone, Copy)]
+struct Producer {
+    id: ProducerId,
+    /// Each message says where it goes.
+    anonymous: bool,
+}
+
+struct Consumer {
+    id: ConsumerId,
+    pause: Arc<Pause>,
+    /// For deliveries that are settled without an outcome.
+    default: Verdict,
+}
+
+impl BrokerHandler {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        shared.handlers.fetch_add(1, Ordering::AcqRel);
+        let id = ConnectionId(shared.next_connection.fetch_add(1, Ordering::Relaxed));
+        Self { shared, id, opened: false, producers: HashMap::new(), last: None, consumers: HashMap::new() }
+    }
+
+    /// A client that wants to receive.
+    fn open_consumer(&mut self, cx: &Context<'_>, sender: &Sender) -> Result<(), AmqpError> {
+        let wanted = terminus::source(sender)?;
+        let settled = wanted.snd_settle_mode == SenderSettleMode::Settled;
+        let manner = Manner { settled, browses: wanted.browses, longest: wanted.longest };
+        let outlet = Outgoing::new(sender.clone(), settled, cx.injector());
+        let pause = Arc::clone(&outlet.pause);
+        let node = wanted.node(self.id)?;
+        let (id, address) = self.shared.router().open_consumer(node, manner, outlet)?;
+        let default = verdict(terminus::default_outcome(&wanted.source));
+        sender.set_source(wanted.granted(&address));
+        self.consumers.insert((**sender).clone(), Consumer { id, pause, default });
+        Ok(())
+    }
+
+    /// A client that wants to send.
+    fn open_producer(&mut self, receiver: &Receiver) -> Result<(), AmqpError> {
+        let wanted = terminus::target(receiver)?;
+        // Credit is the router's business.
+        receiver.set_credit_window(0);
+        let node = wanted.node(self.id);
+        let anonymous = node.is_none();
+        let (id, address) = self.shared.router().open_producer(node, Incoming(receiver.clone()))?;
+        receiver.set_target(wanted.granted(address.as_deref()));
+        self.producers.insert((**receiver).clone(), Producer { id, anonymous });
+        Ok(())
+    }
+
+    /// Where a message came from.
+    #[inline]
+    fn producer_of(&mut self, delivery: &Delivery) -> Option<Producer> {
+        if let Some((link, producer)) = &self.last
+            && delivery.is_on(link)
+        {
+            return Some(*producer);
+        }
+        let link = delivery.receiver()?;
+        let producer = *self.producers.get(&*link)?;
+        self.last = Some((link, producer));
+        Some(producer)
+    }
+
+    fn settle(&self, delivery: &Delivery, verdict: Verdict) {
+        if verdict == Verdict::Rejected {
+            let why = delivery.rejection().map(|error| error.to_string()).unwrap_or_default();
+            tracing::warn!(why, "a message was rejected by its consumer, and dropped");
+        }
+        self.shared.router().settle(lease(delivery.tag()), verdict);
+    }
+
+    /// A link is over, closed or detached.
+    fn forget(&mut self, link: &LinkHandle, closes: bool) {
+        if let Some(consumer) = self.consumers.remove(link) {
+            self.shared.router().close_consumer(consumer.id, closes);
+        }
+        if let Some(producer) = self.producers.remove(link) {
+            self.last = None;
+            self.shared.router().close_producer(producer.id, closes);
+        }
+    }
+
+    /// The connection, and all on it, is over.
+    fn forget_all(&mut self) {
+        self.last = None;
+        let mut router = self.shared.router();
+        for consumer in self.consumers.drain().map(|(_, consumer)| consumer) {
+            router.close_consumer(consumer.id, false);
+        }
+        for producer in self.producers.drain().map(|(_, producer)| producer) {
+            router.close_producer(producer.id, false);
+        }
+        router.close_connection(self.id);
+        drop(router);
+        if std::mem::take(&mut self.opened) {
+            self.shared.connections.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Drop for BrokerHandler {
+    fn drop(&mut self) {
+        // However the connection has ended, nothing of it stays.
+        self.forget_all();
+        if self.shared.handlers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.shared.idle.notify_waiters();
+        }
+    }
+}
+
+/// What an outcome means for the message. `None` for none at all.
+fn verdict(outcome: Option<Outcome>) -> Verdict {
+    match outcome {
+        Some(Outcome::Accepted) => Verdict::Accepted,
+        Some(Outcome::Rejected(_)) => Verdict::Rejected,
+        Some(Outcome::Modified { delivery_failed, undeliverable_here, annotations }) => {
+            Verdict::Returned { failed: delivery_failed, undeliverable_here, annotations }
+        }
+        Some(Outcome::Lost) => Verdict::Returned { failed: true, undeliverable_here: false, annotations: None },
+        _ => Verdict::Returned { failed: false, undeliverable_here: false, annotations: None },
+    }
+}
+
+impl MessagingHandler for BrokerHandler {
+    fn on_connection_opened(&mut self, _: &mut Context<'_>, connection: &Connection) {
+        self.opened = true;
+        self.shared.connections.fetch_add(1, Ordering::AcqRel);
+        let container = connection.remote_container_id().unwrap_or_default();
+        tracing::info!(connection = %connection, container, "connected");
+    }
+
+    fn on_connection_closed(&mut self, _: &mut Context<'_>, connection: &Connection) {
+        tracing::info!(connection = %connection, "disconnected");
+        self.forget_all();
+    }
+
+    fn on_connection_error(&mut self, _: &mut Context<'_>, connection: &Connection, error: &Error) {
+        tracing::info!(connection = %connection, %error, "closed by the client");
+    }
+
+    fn on_transport_error(&mut self, _: &mut Context<'_>, connection: &Connection, error: &Error) {
+        tracing::info!(connection = %connection, %error, "lost");
+    }
+
+    fn on_session_closed(&mut self, _: &mut Context<'_>, session: &Session) {
+        // Links that end with their session are not told of one by one.
+        let links = self.consumers.keys().chain(self.producers.keys());
+        let links: Vec<_> = links.filter(|link| link.session() == *session).cloned().collect();
+        for link in links {
+            self.forget(&link, false);
+        }
+    }
+
+    fn on_link_opening(&mut self, cx: &mut Context<'_>, link: &Link) {
+        let opened = match link {
+            Link::Sender(sender) => self.open_consumer(cx, sender),
+            Link::Receiver(receiver) => self.open_producer(receiver),
+        };
+        if let Err(error) = opened {
+            tracing::info!(link = link.name(), %error, "refused a link");
+            link.reject(error);
+        }
+    }
+
+    fn on_link_opened(&mut self, _: &mut Context<'_>, link: &Link) {
+        if let Some(producer) = self.producers.get(&**link) {
+            self.shared.router().producer_ready(producer.id);
+        }
+    }
+
+    fn on_link_detached(&mut self, _: &mut Context<'_>, link: &Link) {
+        self.forget(link, false);
+        drop(link.detach());
+    }
+
+    fn on_link_closed(&mut self, _: &mut Context<'_>, link: &Link) {
+        self.forget(link, true);
+    }
+
+    fn on_link_error(&mut self, _: &mut Context<'_>, link: &Link, error: &Error) {
+        tracing::info!(link = link.name(), %error, "link closed by the client");
+    }
+
+    fn on_sendable(&mut self, _: &mut Context<'_>, sender: &Sender) {
+        if let Some(consumer) = self.consumers.get(&**sender) {
+            self.shared.router().consumer_ready(consumer.id);
+        }
+    }
+
+    fn on_timer(&mut self, _: &mut Context<'_>, _: TimerId, token: u64) {
+        let id: ConsumerId = key(token);
+        if let Some(consumer) = self.consumers.values().find(|consumer| consumer.id == id) {
+            consumer.pause.lasts.store(false, Ordering::Release);
+            self.shared.router().consumer_ready(id);
+        }
+    }
+
+    fn on_message(&mut self, _: &mut Context<'_>, delivery: &Delivery) -> Ack {
+        let Some(producer) = self.producer_of(delivery) else {
+            return Ack::Reject(Some(AmqpError::new(condition::RESOURCE_DELETED, "the queue was deleted")));
+        };
+        let format = delivery.message_format();
+        let payload = delivery.payload();
+        let to = if producer.anonymous {
+            match MessageView::new(payload).and_then(|view| view.properties()) {
+                Ok(properties) => properties.to,
+                Err(error) => {
+                    let text = format!("the relay cannot read the message: {error}");
+                    self.shared.router().refused(producer.id);
+                    return Ack::Reject(Some(AmqpError::new(condition::DECODE_ERROR, text)));
+                }
+            }
+        } else {
+            None
+        };
+        match self.shared.router().arrive(producer.id, to, payload.clone(), format) {
+            Ok(()) => Ack::Accept,
+            Err(error) => Ack::Reject(Some(error)),
+        }
+    }
+
+    fn on_accepted(&mut self, _: &mut Context<'_>, delivery: &Delivery) {
+        self.settle(delivery, Verdict::Accepted);
+    }
+
+    fn on_rejected(&mut self, _: &mut Context<'_>, delivery: &Delivery) {
+        self.settle(delivery, Verdict::Rejected);
+    }
+
+    fn on_released(&mut self, _: &mut Context<'_>, delivery: &Delivery) {
+        self.settle(delivery, verdict(Some(Outcome::Released)));
+    }
+
+    fn on_modified(&mut self, _: &mut Context<'_>, delivery: &Delivery) {
+        self.settle(delivery, verdict(delivery.known_outcome()));
+    }
+
+    fn on_lost(&mut self, _: &mut Context<'_>, delivery: &Delivery) {
+        self.settle(delivery, verdict(delivery.known_outcome()));
+    }
+
+    fn on_settled(&mut self, _: &mut Context<'_>, delivery: &Delivery) {
+        // The four outcomes have callbacks of their own; what is left is none, or one that we do not know.
+        let Some(Outcome::Settled | Outcome::Other(_)) = delivery.known_outcome() else { return };
+        if let Some(sender) = delivery.sender()
+            && let Some(consumer) = self.consumers.get(&*sender)
+        {
+            self.settle(delivery, consumer.default.clone());
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Links, as the router sees them: where messages leave, and where they come from.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use deuteron::{AmqpError, DeliveryTag, Encoded, Injector, Receiver, SendOptions, Sender};
+
+use crate::router::{ConsumerId, Inlet, LeaseId, Outlet};
+use crate::slots::Key;
+
+/// Settled messages that may wait for a slow consumer's socket. They are no longer the broker's, so
+/// that credit alone would not bound them.
+const MOST_WAITING: usize = 512;
+
+/// How often it is looked whether all messages are really out.
+const LOOK_EVERY: u32 = 64;
+
+/// How long until a consumer that is slow gets more.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// A link on which the broker sends.
+pub(crate) struct Outgoing {
+    sender: Sender,
+    settled: bool,
+    /// For pauses: the loop of the link's connection.
+    injector: Injector,
+    pub(crate) pause: Arc<Pause>,
+    /// Messages since the last look.
+    unseen: Cell<u32>,
+}
+
+/// A pause of one consumer.
+#[derive(Debug, Default)]
+pub(crate) struct Pause {
+    pub(crate) lasts: AtomicBool,
+}
+
+impl Outgoing {
+    pub(crate) fn new(sender: Sender, settled: bool, injector: Injector) -> Self {
+        Self { sender, settled, injector, pause: Arc::default(), unseen: Cell::new(0) }
+    }
+
+    /// Whether messages that are sent settled pile up.
+    fn is_congested(&self) -> bool {
+        self.unseen.set(self.unseen.get() + 1);
+        if self.unseen.get() < LOOK_EVERY {
+            return false;
+        }
+        if self.sender.queued() < MOST_WAITING {
+            self.unseen.set(0);
+            return false;
+        }
+        true
+    }
+}
+
+impl Outlet for Outgoing {
+    fn credit(&self, id: ConsumerId) -> u32 {
+        let credit = self.sender.credit();
+        if credit == 0 || !self.settled || !self.is_congested() {
+            return credit;
+        }
+        if !self.pause.lasts.swap(true, Ordering::AcqRel) {
+            self.injector.run(move |cx| {
+                cx.schedule(PAUSE, number(id));
+            });
+        }
+        0
+    }
+
+    fn send(&self, lease: LeaseId, payload: Bytes, format: u32, settled: bool) -> bool {
+        let options = SendOptions {
+            tag: Some(DeliveryTag::from(number(lease))),
+            settled: Some(settled),
+            message_format: format,
+            ..SendOptions::default()
+        };
+        self.sender.send_now_with(Encoded(payload), options).is_ok()
+    }
+
+    fn close(&self, error: AmqpError) {
+        drop(self.sender.close_with(error));
+    }
+}
+
+/// A link on which the broker receives.
+pub(crate) struct Incoming(pub(crate) Receiver);
+
+impl Inlet for Incoming {
+    fn add_credit(&self, messages: u32) {
+        self.0.add_credit(messages);
+    }
+
+    fn close(&self, error: AmqpError) {
+        drop(self.0.close_with(error));
+    }
+}
+
+/// A key as a number, for delivery tags and timers.
+pub(crate) fn number(key: impl Key) -> u64 {
+    u64::from(key.generation()) << 32 | u64::from(key.slot())
+}
+
+/// The key that became this number.
+#[allow(clippy::cast_possible_truncation, reason = "the halves of the number")]
+pub(crate) fn key<K: Key>(number: u64) -> K {
+    K::new(number as u32, (number >> 32) as u32)
+}
+
+/// The lease that became this tag.
+pub(crate) fn lease(tag: DeliveryTag) -> LeaseId {
+    key(tag.as_slice().iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_found_again_by_its_tag() {
+        for (slot, generation) in [(0, 0), (255, 0), (256, 1), (7, u32::MAX), (u32::MAX, 3)] {
+            let id = LeaseId::new(slot, generation);
+            assert_eq!(lease(DeliveryTag::from(number(id))), id);
+        }
+    }
+}
