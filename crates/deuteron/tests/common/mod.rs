@@ -8,8 +8,8 @@ use deuteron::{
     Ack, ConnectOptions, Connection, Container, Context, Delivery, Error, Link, ListenOptions, Listener,
     MessagingHandler, Sender, Session,
 };
-use deuteron_testkit::ScriptedPeer;
 use deuteron_testkit::wire::{AMQP, Composite, composite};
+use deuteron_testkit::{ScriptHandle, ScriptedPeer};
 
 pub const SOON: Duration = Duration::from_millis(100);
 
@@ -50,6 +50,14 @@ pub fn error(condition: &str, description: &str) -> Composite {
     composite("error")
         .set("condition", deuteron_testkit::wire::Plain::symbol(condition))
         .set("description", description)
+}
+
+/// Waits for scripts without holding up the runtime that our side runs in.
+pub async fn joined(script: ScriptHandle) -> Vec<ScriptedPeer> {
+    match tokio::task::spawn_blocking(move || script.join()).await {
+        Ok(peers) => peers,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
 }
 
 /// A port of the loopback interface on which nobody listens.

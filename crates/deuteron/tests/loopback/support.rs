@@ -19,14 +19,14 @@ use deuteron::{
 use socket2::{Domain, Socket, Type};
 
 /// How long a wait may take before the test fails. No passing test waits for it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A deadline that passes while a peer does nothing.
-pub const SOON: Option<Duration> = Some(Duration::from_millis(50));
+pub(crate) const SOON: Option<Duration> = Some(Duration::from_millis(50));
 
 /// Awaits something that is going to happen.
 #[track_caller]
-pub fn within<F: Future>(future: F) -> impl Future<Output = F::Output> {
+pub(crate) fn within<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let caller = std::panic::Location::caller();
     async move {
         match tokio::time::timeout(PATIENCE, future).await {
@@ -38,7 +38,7 @@ pub fn within<F: Future>(future: F) -> impl Future<Output = F::Output> {
 
 /// Lets other tasks run until something holds.
 #[track_caller]
-pub fn eventually(mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
+pub(crate) fn eventually(mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
     within(async move {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -48,7 +48,7 @@ pub fn eventually(mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
 
 /// As [`eventually`], for tests without a runtime.
 #[track_caller]
-pub fn wait_until(mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) {
     let since = Instant::now();
     while !holds() {
         assert!(since.elapsed() < PATIENCE, "what is waited for does not happen");
@@ -58,49 +58,52 @@ pub fn wait_until(mut holds: impl FnMut() -> bool) {
 
 /// A value that one thread leaves for another.
 #[derive(Debug, Default)]
-pub struct Slot<T>(Mutex<Option<T>>, Condvar);
+pub(crate) struct Slot<T>(Mutex<Option<T>>, Condvar);
 
 impl<T> Slot<T> {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(None), Condvar::new()))
     }
 
-    pub fn put(&self, value: T) {
+    pub(crate) fn put(&self, value: T) {
         *self.0.lock().unwrap() = Some(value);
         self.1.notify_all();
     }
 
     #[track_caller]
-    pub fn take(&self) -> T {
+    pub(crate) fn take(&self) -> T {
         let guard = self.0.lock().unwrap();
         let (mut guard, _) = self.1.wait_timeout_while(guard, PATIENCE, |value| value.is_none()).unwrap();
         guard.take().expect("nobody leaves the value")
     }
 }
 
+/// A message whose body is the text `hello`, encoded.
+pub(crate) const HELLO: &[u8] = b"\x00\x53\x77\xa1\x05hello";
+
 /// Options to listen on a free loopback port.
-pub fn loopback() -> ListenOptions {
+pub(crate) fn loopback() -> ListenOptions {
     ListenOptions::new("amqp://127.0.0.1:0")
 }
 
-pub fn url(listener: &Listener) -> String {
+pub(crate) fn url(listener: &Listener) -> String {
     format!("amqp://{}", listener.local_addr())
 }
 
 /// Options to connect to a scripted peer: without SASL.
-pub fn to(address: SocketAddr) -> ConnectOptions {
+pub(crate) fn to(address: SocketAddr) -> ConnectOptions {
     ConnectOptions::new(format!("amqp://{address}")).sasl(false)
 }
 
 /// Default deadlines with one of them changed.
-pub fn deadlines(change: impl FnOnce(&mut Deadlines)) -> Deadlines {
+pub(crate) fn deadlines(change: impl FnOnce(&mut Deadlines)) -> Deadlines {
     let mut deadlines = Deadlines::default();
     change(&mut deadlines);
     deadlines
 }
 
 /// A password database with the user `alice` and the password `wonderland`.
-pub fn users() -> Option<Arc<dyn deuteron::sasl::Authenticator>> {
+pub(crate) fn users() -> Option<Arc<dyn deuteron::sasl::Authenticator>> {
     let mut users = Users::new();
     users.add("alice", &Password::from("wonderland"), b"sixteen rnd byte").unwrap();
     Some(Arc::new(users))
@@ -108,13 +111,13 @@ pub fn users() -> Option<Arc<dyn deuteron::sasl::Authenticator>> {
 
 /// A loopback port on which nobody listens yet. Nobody else can have it.
 #[derive(Debug)]
-pub struct Reserved {
+pub(crate) struct Reserved {
     socket: Socket,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Reserved {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_reuse_address(true).unwrap();
         socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
@@ -122,12 +125,12 @@ impl Reserved {
         Self { socket, address }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("amqp://{}", self.address)
     }
 
     /// Takes so few connections that further ones hang: the queue of those to be accepted is full.
-    pub fn clogged(self) -> (Self, Vec<Socket>) {
+    pub(crate) fn clogged(self) -> (Self, Vec<Socket>) {
         self.socket.listen(0).unwrap();
         let fill = || {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -143,21 +146,21 @@ impl Reserved {
 /// A server that takes connections and never says anything. Connections are read, so that what the client writes
 /// does not pile up, and are closed when this is dropped.
 #[derive(Debug)]
-pub struct Silent {
-    pub address: SocketAddr,
+pub(crate) struct Silent {
+    pub(crate) address: SocketAddr,
     _listener: TcpListener,
 }
 
 impl Silent {
     /// The system completes connections that nobody accepts: no thread is needed.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         Self { address: listener.local_addr().unwrap(), _listener: listener }
     }
 }
 
 /// A raw client: writes bytes and reads until the other side ends.
-pub fn say(address: SocketAddr, bytes: &[u8]) -> TcpStream {
+pub(crate) fn say(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(bytes).unwrap();
@@ -165,7 +168,7 @@ pub fn say(address: SocketAddr, bytes: &[u8]) -> TcpStream {
 }
 
 /// All that comes until the other side ends, however it does.
-pub fn hear(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) fn hear(stream: &mut TcpStream) -> Vec<u8> {
     let mut heard = Vec::new();
     match stream.read_to_end(&mut heard) {
         Ok(_) => {}
@@ -176,9 +179,9 @@ pub fn hear(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 /// A callback that was called.
+#[allow(dead_code, reason = "fields that no test looks at are shown when one fails")]
 #[derive(Clone, Debug)]
-pub enum Seen {
-    Start,
+pub(crate) enum Seen {
     ConnectionOpening(Connection),
     ConnectionOpened(Connection),
     ConnectionClosing(Connection),
@@ -216,7 +219,7 @@ pub enum Seen {
 
 impl Seen {
     /// The name of the callback, without `on_`.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let text = format!("{self:?}");
         let end = text.find('(').unwrap_or(text.len());
         let mut name = String::new();
@@ -248,17 +251,14 @@ impl Watch {
 }
 
 macro_rules! watch {
-    ($($callback:ident($($name:ident: $kind:ty),*) => $seen:ident;)*) => {
-        $(fn $callback(&mut self, cx: &mut Context<'_> $(, $name: $kind)*) {
-            self.tell(cx, Seen::$seen $(($name.clone()))?);
+    ($($callback:ident($name:ident: $kind:ty) => $seen:ident;)*) => {
+        $(fn $callback(&mut self, cx: &mut Context<'_>, $name: $kind) {
+            self.tell(cx, Seen::$seen($name.clone()));
         })*
     };
 }
 
 impl MessagingHandler for Watch {
-    fn on_start(&mut self, cx: &mut Context<'_>) {
-        self.tell(cx, Seen::Start);
-    }
     fn on_message(&mut self, cx: &mut Context<'_>, delivery: &Delivery) -> Ack {
         self.tell(cx, Seen::Message(delivery.clone()))
     }
@@ -323,8 +323,8 @@ impl MessagingHandler for Watch {
 ///
 /// The test sees every callback, in order: [`next`](Self::next) is the next one, [`until`](Self::until) the next of
 /// a kind. Dropping the program stops it.
-pub struct Program {
-    pub container: Container,
+pub(crate) struct Program {
+    pub(crate) container: Container,
     injector: RefCell<Option<Injector>>,
     seen: Channel<Seen>,
     ended: Channel<Result<(), Error>>,
@@ -333,16 +333,16 @@ pub struct Program {
 
 impl Program {
     /// A program that accepts all messages.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::reacting(|_, _| Ack::Accept)
     }
 
     /// A program that does something in its callbacks.
-    pub fn reacting(react: impl FnMut(&mut Context<'_>, &Seen) -> Ack + Send + 'static) -> Self {
+    pub(crate) fn reacting(react: impl FnMut(&mut Context<'_>, &Seen) -> Ack + Send + 'static) -> Self {
         Self::of(Container::new(), react)
     }
 
-    pub fn of(
+    pub(crate) fn of(
         container: Container,
         react: impl FnMut(&mut Context<'_>, &Seen) -> Ack + Send + 'static,
     ) -> Self {
@@ -357,7 +357,10 @@ impl Program {
 
     /// Runs something on the loop's thread and returns what it returns.
     #[track_caller]
-    pub fn run<R: Send + 'static>(&self, command: impl FnOnce(&mut Context<'_>) -> R + Send + 'static) -> R {
+    pub(crate) fn run<R: Send + 'static>(
+        &self,
+        command: impl FnOnce(&mut Context<'_>) -> R + Send + 'static,
+    ) -> R {
         let slot = Slot::new();
         let answer = Arc::clone(&slot);
         let injector = self.injector.borrow();
@@ -367,21 +370,21 @@ impl Program {
 
     /// Connects.
     #[track_caller]
-    pub fn connect(&self, options: impl Into<ConnectOptions>) -> Connection {
+    pub(crate) fn connect(&self, options: impl Into<ConnectOptions>) -> Connection {
         let options = options.into();
         self.run(move |cx| cx.connect(options)).unwrap()
     }
 
     /// Listens.
     #[track_caller]
-    pub fn listen(&self, options: impl Into<ListenOptions>) -> Listener {
+    pub(crate) fn listen(&self, options: impl Into<ListenOptions>) -> Listener {
         let options = options.into();
         self.run(move |cx| cx.listen(options)).unwrap()
     }
 
     /// The next callback.
     #[track_caller]
-    pub fn next(&self) -> Seen {
+    pub(crate) fn next(&self) -> Seen {
         match self.seen.recv_timeout(PATIENCE) {
             Ok(seen) => {
                 self.log.borrow_mut().push(format!("{seen:?}"));
@@ -393,7 +396,7 @@ impl Program {
 
     /// The next callback for which `pick` finds something; those before it are passed over.
     #[track_caller]
-    pub fn until<R>(&self, mut pick: impl FnMut(&Seen) -> Option<R>) -> R {
+    pub(crate) fn until<R>(&self, mut pick: impl FnMut(&Seen) -> Option<R>) -> R {
         loop {
             if let Some(found) = pick(&self.next()) {
                 return found;
@@ -403,7 +406,7 @@ impl Program {
 
     /// The names of the callbacks up to and including the next one called `last`.
     #[track_caller]
-    pub fn names_until(&self, last: &str) -> Vec<String> {
+    pub(crate) fn names_until(&self, last: &str) -> Vec<String> {
         let mut names = Vec::new();
         while names.last().is_none_or(|name| name != last) {
             names.push(self.next().name());
@@ -412,7 +415,7 @@ impl Program {
     }
 
     #[track_caller]
-    pub fn opened(&self) -> Connection {
+    pub(crate) fn opened(&self) -> Connection {
         self.until(|seen| match seen {
             Seen::ConnectionOpened(connection) => Some(connection.clone()),
             _ => None,
@@ -420,7 +423,7 @@ impl Program {
     }
 
     #[track_caller]
-    pub fn closed(&self) -> Connection {
+    pub(crate) fn closed(&self) -> Connection {
         self.until(|seen| match seen {
             Seen::ConnectionClosed(connection) => Some(connection.clone()),
             _ => None,
@@ -429,7 +432,7 @@ impl Program {
 
     /// The error of the next failure of a transport, and whether there is going to be another attempt.
     #[track_caller]
-    pub fn disconnected(&self) -> (Error, bool) {
+    pub(crate) fn disconnected(&self) -> (Error, bool) {
         self.until(|seen| match seen {
             Seen::Disconnected(_, error, retry) => Some((error.clone(), *retry)),
             _ => None,
@@ -438,7 +441,7 @@ impl Program {
 
     /// The last error and the number of attempts.
     #[track_caller]
-    pub fn gave_up(&self) -> (Error, u32) {
+    pub(crate) fn gave_up(&self) -> (Error, u32) {
         self.until(|seen| match seen {
             Seen::GaveUp(_, error, attempts) => Some((error.clone(), *attempts)),
             _ => None,
@@ -446,7 +449,7 @@ impl Program {
     }
 
     #[track_caller]
-    pub fn link_opened(&self) -> Link {
+    pub(crate) fn link_opened(&self) -> Link {
         self.until(|seen| match seen {
             Seen::LinkOpened(link) => Some(link.clone()),
             _ => None,
@@ -454,7 +457,7 @@ impl Program {
     }
 
     #[track_caller]
-    pub fn link_error(&self) -> Error {
+    pub(crate) fn link_error(&self) -> Error {
         self.until(|seen| match seen {
             Seen::LinkError(_, error) => Some(error.clone()),
             _ => None,
@@ -462,7 +465,7 @@ impl Program {
     }
 
     #[track_caller]
-    pub fn message(&self) -> Delivery {
+    pub(crate) fn message(&self) -> Delivery {
         self.until(|seen| match seen {
             Seen::Message(delivery) => Some(delivery.clone()),
             _ => None,
@@ -471,7 +474,7 @@ impl Program {
 
     /// Waits until the loop has ended by itself, and returns the callbacks that were not looked at.
     #[track_caller]
-    pub fn ends(self) -> Vec<Seen> {
+    pub(crate) fn ends(self) -> Vec<Seen> {
         self.injector.borrow_mut().take();
         match self.ended.recv_timeout(PATIENCE) {
             Ok(result) => result.unwrap(),
@@ -495,7 +498,7 @@ impl fmt::Debug for Program {
 }
 
 /// The receiver that the other side of an asynchronous connection gets.
-pub async fn accept_receiver(connection: &Connection) -> Receiver {
+pub(crate) async fn accept_receiver(connection: &Connection) -> Receiver {
     match within(connection.accept_link()).await.unwrap() {
         Link::Receiver(receiver) => {
             receiver.accept();
@@ -506,7 +509,7 @@ pub async fn accept_receiver(connection: &Connection) -> Receiver {
 }
 
 /// The sender that the other side of an asynchronous connection gets.
-pub async fn accept_sender(connection: &Connection) -> Sender {
+pub(crate) async fn accept_sender(connection: &Connection) -> Sender {
     match within(connection.accept_link()).await.unwrap() {
         Link::Sender(sender) => {
             sender.accept();
