@@ -68,7 +68,7 @@ fn main() {
     let (ready, attached) = mpsc::channel();
     let consumer = Consumer { url: url.clone(), left: count, ready: Some(ready) };
     let consuming = std::thread::spawn(move || Container::new().run(consumer));
-    drop(attached.recv());
+    attached.recv().expect_err("the consumer says by hanging up that it is ready");
     let start = Instant::now();
     let message = Message::new(vec![b'x'; size]);
     let producer = Producer { url, left: count, unsettled: count, message };

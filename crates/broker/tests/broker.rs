@@ -345,3 +345,60 @@ fn a_killed_broker_drops_its_sockets_and_can_come_back_on_the_same_port() {
     assert_eq!(broker.messages("q"), Some(1));
     broker.stop(PATIENCE).unwrap();
 }
+
+/// Does not read until it is told to.
+struct Slow {
+    url: String,
+    start: std::sync::mpsc::Receiver<()>,
+    texts: Vec<String>,
+    expected: usize,
+}
+
+impl deuteron::MessagingHandler for Slow {
+    fn on_start(&mut self, cx: &mut deuteron::Context<'_>) {
+        let options = ReceiverOptions::new("q").snd_settle_mode(deuteron::SenderSettleMode::Settled);
+        let connection = cx.connect(self.url.as_str()).unwrap();
+        connection.open_receiver(options.credit_window(1_000_000)).unwrap();
+    }
+
+    fn on_message(&mut self, _: &mut deuteron::Context<'_>, delivery: &deuteron::Delivery) -> deuteron::Ack {
+        if self.texts.is_empty() {
+            self.start.recv_timeout(PATIENCE).expect("it is told to start");
+        }
+        let subject = delivery.message().unwrap().subject().map(str::to_owned);
+        self.texts.push(subject.expect("it has a subject"));
+        if self.texts.len() == self.expected {
+            drop(delivery.connection().close());
+        }
+        deuteron::Ack::Accept
+    }
+}
+
+#[test]
+fn settled_messages_for_a_slow_consumer_stay_in_the_queue() {
+    const COUNT: usize = 4000;
+    let broker = Broker::start_on_thread(BrokerConfig::listening(["amqp://127.0.0.1:0"])).unwrap();
+    let (start, started) = std::sync::mpsc::channel();
+    let mut slow = Slow { url: broker.url().to_owned(), start: started, texts: Vec::new(), expected: COUNT };
+    let consuming = std::thread::spawn(move || {
+        deuteron::Container::new().run(&mut slow).unwrap();
+        slow.texts
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let connection = Connection::connect(broker.url()).await.unwrap();
+        let sender = connection.sender("q").await.unwrap();
+        for number in 0..COUNT {
+            let message = Message::new(vec![0; 20_000]).with_subject(number.to_string());
+            drop(sender.transfer(message).await.unwrap());
+        }
+        until("all messages have come", || broker.stats().received == COUNT as u64).await;
+        connection.close().await.unwrap();
+    });
+    // Sockets and output hold a part of the 80 MB, and 512 messages may wait on the link.
+    assert!(broker.stats().messages > 1000, "{:?}", broker.stats());
+    start.send(()).unwrap();
+    let texts = consuming.join().unwrap();
+    assert!(texts.iter().enumerate().all(|(number, text)| *text == number.to_string()), "in order");
+    assert_eq!((texts.len(), broker.stats().messages), (COUNT, 0));
+}
