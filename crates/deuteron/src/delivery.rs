@@ -69,6 +69,20 @@ impl Delivery {
         }
     }
 
+    /// A message that came on a link that is closed by now.
+    pub(crate) fn orphan(handle: &LinkHandle, id: DeliveryId, tag: DeliveryTag, payload: Bytes) -> Self {
+        Self {
+            owner: Arc::clone(&handle.owner),
+            id,
+            link: handle.facts.id,
+            role: Role::Receiver,
+            tag,
+            payload,
+            fate: OnceLock::new(),
+            released: AtomicBool::new(true),
+        }
+    }
+
     /// The message, decoded whole. For one that was sent: empty, as it is not kept.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -42,7 +43,8 @@ impl Receiver {
     /// another receiver.
     ///
     /// # Errors
-    /// When the link or the connection ends.
+    /// When the link or the connection ends, once all messages that came before are taken. Those
+    /// cannot be settled any more.
     ///
     /// # Cancel safety
     /// Cancel safe: if it is dropped before it is ready, no message is taken.
@@ -93,15 +95,14 @@ impl Receiver {
     }
 
     fn take(&self, core: &mut Core) -> Option<Delivery> {
-        let state = core.links.get_mut(&self.facts.id)?;
+        let Some(state) = core.links.get_mut(&self.facts.id) else {
+            let left = self.facts.left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            return left.map(|(id, tag, payload)| Delivery::orphan(&self.link, id, tag, payload));
+        };
         while let Some(id) = state.inbox.pop_front() {
-            let Some(mut delivery) = core.engine.delivery(id) else { continue };
-            if !delivery.is_live() && !delivery.remotely_settled() {
-                // Its wire is gone: the peer will deliver it again.
-                delivery.forget();
-                continue;
+            if let Some(mut delivery) = core.engine.delivery(id) {
+                return Some(Delivery::incoming(&self.link, id, &mut delivery));
             }
-            return Some(Delivery::incoming(&self.link, id, &mut delivery));
         }
         None
     }

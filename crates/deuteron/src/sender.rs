@@ -8,7 +8,7 @@ use std::task::Waker;
 use bytes::{Bytes, BytesMut};
 use deuteron_engine::{self as engine, Payload, SendOptions};
 
-use crate::drive::shared::Core;
+use crate::drive::shared::{Core, Status};
 use crate::drive::waits::{Bound, link_failure, poll_core};
 use crate::link::LinkHandle;
 use crate::{Delivery, Error, Fate, Outcome, Phase, Scope, Sendable};
@@ -230,8 +230,8 @@ impl Sender {
         options: SendOptions,
     ) -> Result<Delivery, Error> {
         let sent = match core.engine.link(self.facts.id) {
-            Some(mut link) => link.send(payload, options),
-            None => Err(engine::UsageError::Gone),
+            Some(mut link) if !matches!(core.status, Status::Over(_)) => link.send(payload, options),
+            _ => Err(engine::UsageError::Gone),
         };
         match sent {
             Ok(id) => {

@@ -158,7 +158,7 @@ impl Driver {
             core.links.values().filter(|link| link.facts.session == id).map(|link| link.facts.id).collect();
         for link in on_it {
             let ended = Error::new(Scope::Session, "the session of the link has ended");
-            forget_link(&mut core, link, Some(error.clone().unwrap_or(ended)), &mut self.woken);
+            core.forget_link(link, Some(error.clone().unwrap_or(ended)), &mut self.woken);
         }
         super::route::route_all(&mut core, &mut self.batch, &mut self.woken);
         if let Some(mut session) = core.engine.session(id) {
@@ -243,7 +243,7 @@ impl Driver {
         }
         self.tell_link(handler, link.as_ref(), |h, cx, link| h.on_link_closed(cx, link));
         let mut core = self.shared.lock();
-        forget_link(&mut core, id, error, &mut self.woken);
+        core.forget_link(id, error, &mut self.woken);
         super::route::route_all(&mut core, &mut self.batch, &mut self.woken);
         if let Some(mut link) = core.engine.link(id) {
             link.free();
@@ -337,18 +337,5 @@ impl Driver {
             link.waiters.take_into(&mut self.woken);
         }
         self.wake();
-    }
-}
-
-/// The link is over: its handles learn with which error.
-pub(super) fn forget_link(
-    core: &mut Core,
-    id: LinkId,
-    error: Option<Error>,
-    woken: &mut Vec<std::task::Waker>,
-) {
-    if let Some(mut state) = core.links.remove(&id) {
-        drop(state.facts.ended.set(error));
-        state.waiters.take_into(woken);
     }
 }

@@ -1,7 +1,7 @@
 //! Opening sessions and links.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use deuteron_codec::Role;
 use deuteron_engine::{EndpointState, LinkConfig, LinkId, SessionConfig, SessionId};
@@ -78,7 +78,7 @@ fn open(
             Error::new(Scope::Link, format!("cannot open the link '{name}': {error}")).with_source(error)
         })?;
         let facts =
-            LinkFacts { id, session, name, role, deadlines, queue_limit, pull, ended: OnceLock::new() };
+            LinkFacts { id, session, name, role, deadlines, queue_limit, pull, ended: OnceLock::new(), left: Mutex::default() };
         Ok::<_, Error>(adopt_link(core, facts))
     })?;
     Ok(LinkHandle::new(Arc::clone(owner), facts))
@@ -137,6 +137,7 @@ pub(crate) fn adopt_remote_link(shared: &Shared, core: &mut Core, id: LinkId) ->
         queue_limit: 100_000,
         pull: !shared.handled,
         ended: OnceLock::new(),
+        left: Mutex::default(),
     };
     Some(adopt_link(core, facts))
 }

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use deuteron_codec::{Error as AmqpError, Role};
+use bytes::Bytes;
+use deuteron_codec::{DeliveryTag, Error as AmqpError, Role};
 use deuteron_engine as engine;
 use engine::{DeliveryId, EndpointState, LinkId, SessionId};
 
@@ -42,6 +43,8 @@ pub(crate) struct LinkFacts {
     pub(crate) pull: bool,
     /// Set when the link is closed on both sides: with which error, if any.
     pub(crate) ended: OnceLock<Option<Error>>,
+    /// Messages that had come before the link ended and that nobody has taken yet.
+    pub(crate) left: Mutex<VecDeque<(DeliveryId, DeliveryTag, Bytes)>>,
 }
 
 /// What the driver keeps for a link that exists.
@@ -175,6 +178,37 @@ impl Core {
         match self.driver_until {
             Some(until) if until <= at => None,
             _ => self.driver.take(),
+        }
+    }
+
+    /// The link is over: its handles learn with which error.
+    pub(crate) fn forget_link(&mut self, id: LinkId, error: Option<Error>, woken: &mut Vec<Waker>) {
+        let Some(mut state) = self.links.remove(&id) else { return };
+        let mut left = state.facts.left.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in state.inbox.drain(..) {
+            if let Some(mut delivery) = self.engine.delivery(id) {
+                left.push_back((id, delivery.tag(), delivery.take()));
+            }
+        }
+        drop(left);
+        drop(state.facts.ended.set(error));
+        state.waiters.take_into(woken);
+    }
+
+    /// The wire is lost: messages that nobody has taken will be delivered again, unless they were
+    /// settled when they came.
+    pub(crate) fn forget_undelivered(&mut self) {
+        let Self { engine, links, .. } = self;
+        for link in links.values_mut() {
+            link.inbox.retain(|id| {
+                engine.delivery(*id).is_some_and(|mut delivery| {
+                    let keep = delivery.remotely_settled();
+                    if !keep {
+                        delivery.forget();
+                    }
+                    keep
+                })
+            });
         }
     }
 
