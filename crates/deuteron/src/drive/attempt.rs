@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use super::accept::Permit;
 use super::shared::Status;
 use super::turn::WireEnd;
 use super::wire::Wire;
-use super::{Driver, Handler, SharedWire, endpoints, route};
+use super::{Driver, Handler, SharedWire, route};
 use crate::io::Stream;
 use crate::options::Reconnect;
 use crate::{ConnectOptions, Error, Phase as Wait, Scope, Url};
@@ -137,7 +137,10 @@ impl Driver {
                     let wire = Arc::clone(wire);
                     match self.turns(cx, handler, &wire) {
                         Poll::Pending => return Poll::Pending,
-                        Poll::Ready(end) => self.wire_ended(handler, end),
+                        Poll::Ready(end) => {
+                            drop(wire);
+                            self.wire_ended(handler, end);
+                        }
                     }
                 }
                 Phase::Start | Phase::Waiting(_) | Phase::Dialling { .. } => {
@@ -286,7 +289,11 @@ impl Driver {
     fn wire_ended(&mut self, handler: &mut Handler<'_>, end: WireEnd) {
         let now = Instant::now();
         // The socket goes before anybody is told: who listens on its port may come back at once.
-        self.phase = Phase::Start;
+        if let Phase::Bound(wire) = std::mem::replace(&mut self.phase, Phase::Start)
+            && let Some(wire) = Arc::into_inner(wire)
+        {
+            wire.into_inner().unwrap_or_else(PoisonError::into_inner).release();
+        }
         let closed = {
             let mut core = self.shared.lock();
             core.engine.unbind(None, now);
@@ -313,7 +320,11 @@ impl Driver {
     /// An attempt has failed, or the wire was lost.
     fn failed(&mut self, handler: &mut Handler<'_>, error: Error) {
         let error = self.attempts.label_error(error);
-        self.shared.lock().status = Status::Connecting(Some(error.clone()));
+        {
+            let mut core = self.shared.lock();
+            core.status = Status::Connecting(Some(error.clone()));
+            core.forget_undelivered();
+        }
         if let Attempts::Incoming(incoming) = &self.attempts
             && !self.announced
         {
@@ -355,7 +366,7 @@ impl Driver {
         let over = core.over();
         let links: Vec<_> = core.links.keys().copied().collect();
         for link in links {
-            endpoints::forget_link(&mut core, link, over.clone(), &mut self.woken);
+            core.forget_link(link, over.clone(), &mut self.woken);
         }
         core.wake_all(&mut self.woken);
         core.alarms.fire_all(&mut self.woken);

@@ -157,6 +157,7 @@ impl Driver {
         if !done || (!wire.out.is_empty() && !wire.ended) {
             return None;
         }
+        wire.farewell = core.engine.output_done();
         let socket = wire.error.take();
         if let Some(refused) = socket.as_ref().and_then(failure::from_tls) {
             return Some(WireEnd::Failed(refused));

@@ -5,11 +5,12 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use deuteron_engine::OutBuf;
 use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::time::timeout;
 
 use crate::io::Stream;
 
@@ -31,11 +32,16 @@ pub(crate) struct Wire {
     /// When the peer last took something, while it leaves us waiting.
     pub(crate) stalled: Option<Instant>,
     pub(crate) error: Option<io::Error>,
+    /// All that we had to say was said, while the peer may still be talking.
+    pub(crate) farewell: bool,
 }
+
+/// How long a peer may go on talking after the last that we say.
+const LINGER: Duration = Duration::from_secs(1);
 
 impl Wire {
     pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, input: BytesMut::new(), out: OutBuf::new(), ended: false, stalled: None, error: None }
+        Self { stream, input: BytesMut::new(), out: OutBuf::new(), ended: false, stalled: None, error: None, farewell: false }
     }
 
     /// Reads what is there, up to [`READ_SIZE`]. True if there was something: bytes or the end.
@@ -122,6 +128,24 @@ impl Wire {
     /// Ends our direction of the socket.
     pub(crate) fn shut_down(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.stream).poll_shutdown(cx).map(drop)
+    }
+
+    /// Lets the socket go. A peer that was told the end may have more on the way, and closing at once would answer that
+    /// with a reset, which makes its system forget what it has not read yet: our Close, and the reason in it. So the
+    /// socket is read for a moment longer, until the peer has closed too.
+    pub(crate) fn release(self) {
+        if self.ended || !self.farewell {
+            return;
+        }
+        let mut stream = self.stream;
+        drop(tokio::spawn(async move {
+            let drained = async {
+                let mut unread = [0; 1024];
+                while stream.read(&mut unread).await.is_ok_and(|count| count > 0) {}
+            };
+            // However it ends, the socket is closed.
+            drop(timeout(LINGER, drained).await);
+        }));
     }
 
     /// Gives memory back before a sleep.
