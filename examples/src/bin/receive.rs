@@ -3,7 +3,7 @@
 //! receive [URL] [ADDRESS] [COUNT]
 
 use deuteron::{
-    Ack, Connection, Container, Context, Delivery, Error, MessagingHandler, ReceiverOptions, TimerId,
+    Ack, Connection, Container, Context, Delivery, Error, Link, MessagingHandler, ReceiverOptions, TimerId,
 };
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,14 +17,18 @@ struct Receive {
 
 impl MessagingHandler for Receive {
     fn on_start(&mut self, cx: &mut Context<'_>) {
-        // Credit for no more messages than are wanted: the rest stays at the server.
         let options = ReceiverOptions::new(&self.address).manual_credit();
         match cx.connect(&self.url).and_then(|connection| connection.open_receiver(options)) {
-            Ok(receiver) => {
-                receiver.add_credit(self.count);
-                cx.schedule(Duration::from_secs(60), 0);
-            }
+            Ok(_) => drop(cx.schedule(Duration::from_secs(60), 0)),
             Err(error) => eprintln!("{error}"),
+        }
+    }
+
+    /// Again after each reconnect, which takes back what credit was left.
+    fn on_link_opened(&mut self, _: &mut Context<'_>, link: &Link) {
+        // Credit for no more messages than are wanted: the rest stays at the server.
+        if let Some(receiver) = link.as_receiver() {
+            receiver.add_credit(self.count - self.received);
         }
     }
 

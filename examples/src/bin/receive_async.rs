@@ -2,22 +2,21 @@
 //!
 //! receive_async [URL] [ADDRESS] [COUNT]
 
-use deuteron::{Connection, ReceiverOptions};
+use deuteron::Connection;
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
 async fn run(url: &str, address: &str, count: u32) -> Result<(), Box<dyn Error>> {
     let connection = Connection::connect(url).await?;
-    // Credit for no more messages than are wanted: the rest stays at the server.
-    let receiver = connection.receiver(ReceiverOptions::new(address).manual_credit()).await?;
-    receiver.add_credit(count);
+    let receiver = connection.receiver(address).await?;
     for _ in 0..count {
         let delivery = receiver.recv_timeout(Duration::from_secs(60)).await?;
         let message = delivery.message()?;
         println!("{}", message.body_text().unwrap_or("(not a text)"));
         delivery.accept()?;
     }
+    // What was sent ahead and not taken goes back to the queue.
     connection.close().await?;
     Ok(())
 }
