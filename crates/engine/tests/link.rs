@@ -209,6 +209,36 @@ fn detach_keeps_the_link_and_close_ends_it() {
 }
 
 #[test]
+fn a_link_attached_again_waits_for_the_answer_to_its_detach() {
+    Conversation::each_client(|c| {
+        let link = c.sender(5);
+        c.peer.expect_detach().handle(0).flag("closed", false);
+        let mut sender = c.engine.link(link).expect("attached");
+        sender.detach(None);
+        sender.attach();
+        c.send(link, b"x");
+        c.run();
+        c.peer.send(0, composite("detach").set("handle", 0u32));
+        c.peer.expect_attach().name("s").handle(0).respond();
+        c.peer.send_credit(0, 1);
+        c.peer.expect_transfer().payload("x");
+        assert_eq!(c.run(), [Event::LinkDetached(link), Event::LinkAttached(link), Event::LinkFlow(link)]);
+    });
+    Conversation::each_client(|c| {
+        let link = c.sender(5);
+        c.peer.expect_detach();
+        let mut sender = c.engine.link(link).expect("attached");
+        sender.detach(None);
+        sender.attach();
+        c.run();
+        // The answer never comes: the next wire is the answer.
+        c.rebind();
+        c.peer.accepts_sender(0);
+        assert!(c.run().contains(&Event::LinkAttached(link)));
+    });
+}
+
+#[test]
 fn a_closing_detach_is_answered_with_one() {
     Conversation::each_client(|c| {
         c.peer.accepts_sender(0);

@@ -476,6 +476,56 @@ fn a_stream_aborted_before_it_was_sent_leaves_no_trace() {
 }
 
 #[test]
+fn an_abort_waits_for_the_window_like_any_frame() {
+    Conversation::each_client(|c| {
+        c.peer.accepts_open();
+        c.peer.expect_begin().respond_with(|begin| begin.set("incoming-window", 1u32));
+        c.peer.expect_attach().respond();
+        let flow = |seen: u32| {
+            composite("flow")
+                .set("next-incoming-id", seen)
+                .set("incoming-window", 1u32)
+                .set("next-outgoing-id", 0u32)
+                .set("outgoing-window", 1u32)
+        };
+        c.peer.send(0, flow(0).set("handle", 0u32).set("delivery-count", 0u32).set("link-credit", 5u32));
+        c.engine.open();
+        let session = c.engine.begin(SessionConfig::default());
+        let link = c.engine.attach(session, LinkConfig::sender("s", "q")).expect("a fresh session");
+        let id = start(c, link);
+        c.engine.delivery(id).expect("started").stream(bytes_of("half")).expect("streaming");
+        c.peer.expect_transfer().flag("more", true);
+        c.run();
+        let mut delivery = c.engine.delivery(id).expect("started");
+        delivery.abort().expect("not finished");
+        assert_eq!(delivery.abort(), Err(UsageError::NotStreaming));
+        c.send(link, b"next");
+        c.run();
+        c.peer.send(0, flow(1));
+        c.peer.expect_transfer().flag("aborted", true).payload("");
+        c.run();
+        assert!(c.engine.delivery(id).is_none());
+        c.peer.send(0, flow(2));
+        c.peer.expect_transfer().payload("next");
+        c.run();
+    });
+}
+
+#[test]
+fn an_abort_after_the_detach_is_not_sent() {
+    Conversation::each_client(|c| {
+        let link = c.sender(10);
+        let id = start(c, link);
+        c.engine.delivery(id).expect("started").stream(bytes_of("half")).expect("streaming");
+        c.peer.expect_transfer().flag("more", true);
+        c.peer.expect_detach();
+        c.engine.link(link).expect("attached").detach(None);
+        c.engine.delivery(id).expect("started").abort().expect("not finished");
+        c.run();
+    });
+}
+
+#[test]
 fn a_queued_message_can_be_taken_back() {
     Conversation::each_client(|c| {
         let link = c.sender(1);

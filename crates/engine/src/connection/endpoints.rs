@@ -65,7 +65,10 @@ impl Connection {
 
     pub(crate) fn attach_link(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(id) else { return };
-        if matches!(link.endpoint.local, EndpointState::Uninit | EndpointState::Detached) {
+        if link.endpoint.local == EndpointState::Detached && link.local_handle.is_some() {
+            // Until the peer has answered our Detach, the handle and the name mean the old attachment.
+            link.reattach = true;
+        } else if matches!(link.endpoint.local, EndpointState::Uninit | EndpointState::Detached) {
             link.endpoint.local = EndpointState::Open;
             link.endpoint.error = None;
             if link.endpoint.remote.is_over() {
@@ -187,6 +190,7 @@ impl Connection {
     pub(crate) fn detach_link(&mut self, id: LinkId, closed: bool, error: Option<Error>) {
         let Some(link) = self.links.get_mut(id) else { return };
         let over = if closed { EndpointState::Closed } else { EndpointState::Detached };
+        link.reattach = false;
         if closed && let Some(session) = self.sessions.get_mut(link.session) {
             let (name, role) = (&link.config.name, link.config.role);
             if session.names(role).get(name) == Some(&id) {

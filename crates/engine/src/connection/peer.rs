@@ -239,11 +239,15 @@ impl Connection {
         {
             *slot = None;
         }
+        let reattach = std::mem::take(&mut link.reattach) && !closed;
         if link.forgotten {
             self.links.remove(id);
         } else {
             self.raise(if closed { Event::LinkClosed(id) } else { Event::LinkDetached(id) });
             self.link_over(id);
+        }
+        if reattach {
+            self.attach_link(id);
         }
         self.retry_blocked();
     }

@@ -18,6 +18,8 @@ use crate::wire::output::CHAIN_THRESHOLD;
 enum Progress {
     /// Its last frame is written.
     Sent,
+    /// The frame that aborts it is written.
+    Aborted,
     /// It waits for credit, or for its next part.
     Waits,
     /// The session's window or the output's limit holds it back.
@@ -91,7 +93,7 @@ impl Connection {
         if !link.is_sender() {
             return Err(UsageError::WrongRole);
         }
-        if link.endpoint.local.is_over() || link.forgotten {
+        if link.endpoint.local.is_over() && !link.reattach || link.forgotten {
             return Err(UsageError::Closed);
         }
         if link.stream.is_some() {
@@ -134,22 +136,26 @@ impl Connection {
     }
 
     pub(crate) fn abort(&mut self, id: DeliveryId) -> Result<(), UsageError> {
-        let delivery = self.deliveries.get(id).ok_or(UsageError::Gone)?;
-        if !delivery.outgoing || delivery.sent {
+        let delivery = self.deliveries.get_mut(id).ok_or(UsageError::Gone)?;
+        if !delivery.outgoing || delivery.sent || delivery.aborted {
             return Err(UsageError::NotStreaming);
         }
-        let (link_id, started) = (delivery.link, delivery.on_wire);
-        if started
-            && let Some(link) = self.links.get(link_id)
-            && let (Some(handle), Some(session)) = (link.local_handle, self.sessions.get_mut(link.session))
-            && session.is_writable()
-            && let Some(channel) = session.local_channel
-        {
-            // An abort is sent even into a full window: it is what frees the receiver of the rest.
-            session.window.on_sent();
-            self.write(channel, &Transfer { handle, aborted: true, ..Transfer::default() });
+        let link_id = delivery.link;
+        let Some(link) = self.links.get_mut(link_id) else { return Err(UsageError::Gone) };
+        if !delivery.on_wire || !link.endpoint.local.is_open() {
+            self.drop_delivery(id);
+            self.pump(link_id);
+            return Ok(());
         }
-        self.drop_delivery(id);
+        // The peer has a part of it and must hear of the abort; that takes a frame, for which the window may have no
+        // room now. 2.6.14: an aborted delivery is settled.
+        delivery.aborted = true;
+        delivery.complete = true;
+        delivery.locally_settled = true;
+        delivery.forgotten = true;
+        delivery.payload = Default::default();
+        delivery.framed = 0;
+        link.stream = None;
         self.pump(link_id);
         Ok(())
     }
@@ -171,6 +177,13 @@ impl Connection {
             let mut out = Out { wire, session, trace: config.trace.as_ref(), limit: config.limits.output };
             match out.advance(id, link, delivery) {
                 Progress::Sent => self.sent(link_id, id),
+                Progress::Aborted => {
+                    let drained = link.drain && link.queue.len() == 1;
+                    self.drop_delivery(id);
+                    if drained {
+                        self.flow_due(link_id, false);
+                    }
+                }
                 Progress::Waits => return,
                 Progress::Held => {
                     wire.any_held = true;
@@ -266,6 +279,9 @@ impl Out<'_> {
 
     fn advance(&mut self, id: DeliveryId, link: &mut Link, delivery: &mut Delivery) -> Progress {
         loop {
+            if delivery.aborted {
+                return self.abort(link);
+            }
             let left = delivery.payload.len() - delivery.framed;
             if (left == 0 && !delivery.complete) || (!delivery.on_wire && link.credit == 0) {
                 return Progress::Waits;
@@ -281,6 +297,22 @@ impl Out<'_> {
                 return Progress::Sent;
             }
         }
+    }
+
+    fn abort(&mut self, link: &Link) -> Progress {
+        let (Some(handle), Some(channel)) = (link.local_handle, self.session.local_channel) else {
+            return Progress::Waits;
+        };
+        if self.session.window.sendable() == 0 {
+            return Progress::Held;
+        }
+        let buffer = self.wire.out.tail();
+        let start = frame::begin_frame(buffer, FRAME_AMQP, channel);
+        Transfer { handle, aborted: true, ..Transfer::default() }.encode(&mut Writer::new(buffer));
+        frame::end_frame(buffer, start);
+        self.trace(start);
+        self.session.window.on_sent();
+        Progress::Aborted
     }
 
     /// Writes one frame with as much payload as it can hold. True if it is the delivery's last.

@@ -52,6 +52,9 @@ impl Connection {
                 self.links.remove(id);
                 continue;
             }
+            if std::mem::take(&mut link.reattach) {
+                link.endpoint.local = EndpointState::Open;
+            }
             link.forget_wire();
             link.attach_token += 1;
             link.detach_token += 1;

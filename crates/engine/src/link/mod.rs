@@ -69,6 +69,8 @@ pub(crate) struct Link {
     pub(crate) flow_echo: bool,
     /// Receivers: credit is not topped up, as the last drain asked.
     pub(crate) paused: bool,
+    /// It is to be attached again as soon as the peer has answered our Detach.
+    pub(crate) reattach: bool,
     /// Its owner wants no more of it: it goes once the peer has detached it.
     pub(crate) forgotten: bool,
     pub(crate) attach_token: u32,
@@ -99,6 +101,7 @@ impl Link {
             flow_due: false,
             flow_echo: false,
             paused: false,
+            reattach: false,
             forgotten: false,
             attach_token: 0,
             detach_token: 0,

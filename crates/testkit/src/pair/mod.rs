@@ -146,13 +146,14 @@ impl Pair {
     }
 
     /// Takes both engines off the wire, and binds the client to a new wire with a fresh server on its other end,
-    /// as a reconnect does. The old server is returned.
+    /// as a reconnect does. The old server is returned; what it had reported is dropped.
     pub fn rebind(&mut self) -> Connection {
         self.client.unbind(None, self.now);
         self.server.unbind(None, self.now);
         self.poll_events();
         let fresh = Connection::new(self.server.config().clone());
         let old = std::mem::replace(&mut self.server, fresh);
+        self.events[Side::Server as usize].clear();
         self.bind();
         old
     }
