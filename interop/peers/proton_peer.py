@@ -146,7 +146,8 @@ class Receive(Client):
         """Announces a message, then accepts it."""
         message = event.message
         received(message, self.options.address, self.options.types)
-        {"accept": self.accept, "reject": self.reject, "release": self.release}[self.options.outcome](event.delivery)
+        states = {"accept": Delivery.ACCEPTED, "reject": Delivery.REJECTED, "release": Delivery.RELEASED}
+        self.settle(event.delivery, states[self.options.outcome])
         self.seen.add(str(message.id) if message.id is not None else str(len(self.seen)))
         if len(self.seen) == self.options.count:
             self.done(count=len(self.seen))

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 ///
 /// # Panics
 /// When the form is none: the forms are in a file of ours.
-pub fn value_of(form: &Json) -> Value {
+pub(crate) fn value_of(form: &Json) -> Value {
     let text = || form[1].as_str().unwrap_or_else(|| panic!("{form} has no text"));
     match form[0].as_str().unwrap_or_default() {
         "null" => Value::Null,
@@ -28,7 +28,9 @@ pub fn value_of(form: &Json) -> Value {
         "decimal32" => Value::Decimal32(Decimal32(fixed(text()))),
         "decimal64" => Value::Decimal64(Decimal64(fixed(text()))),
         "decimal128" => Value::Decimal128(Decimal128(fixed(text()))),
-        "char" => Value::Char(u32::from_str_radix(text(), 16).ok().and_then(char::from_u32).expect("a character")),
+        "char" => {
+            Value::Char(u32::from_str_radix(text(), 16).ok().and_then(char::from_u32).expect("a character"))
+        }
         "uuid" => Value::Uuid(Uuid(fixed(text()))),
         "binary" => Value::Binary(unhex(text()).into()),
         "string" => Value::String(text().to_owned()),
@@ -42,7 +44,7 @@ pub fn value_of(form: &Json) -> Value {
 }
 
 /// The map that a form describes.
-pub fn map_of(form: &Json) -> Map {
+pub(crate) fn map_of(form: &Json) -> Map {
     items(&form[1]).map(|pair| (value_of(&pair[0]), value_of(&pair[1]))).collect()
 }
 
@@ -57,7 +59,7 @@ fn array_of(form: &Json) -> Array {
 }
 
 /// The form of a value.
-pub fn form_of(value: &Value) -> Json {
+pub(crate) fn form_of(value: &Value) -> Json {
     match value {
         Value::Null => json!(["null"]),
         Value::Bool(value) => json!(["bool", value]),
@@ -95,7 +97,7 @@ pub fn form_of(value: &Value) -> Json {
 }
 
 /// The form of a map.
-pub fn form_of_map(map: &Map) -> Json {
+pub(crate) fn form_of_map(map: &Map) -> Json {
     json!(["map", map.iter().map(|(key, value)| json!([form_of(key), form_of(value)])).collect::<Vec<_>>()])
 }
 

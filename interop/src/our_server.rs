@@ -2,7 +2,8 @@
 
 use deuteron::codec::{Error as AmqpError, Source};
 use deuteron::{
-    Ack, Container, Context, Delivery, Error, Injector, Link, ListenOptions, Message, MessagingHandler, Outcome, Sender,
+    Ack, Container, Context, Delivery, Error, Injector, Link, ListenOptions, Message, MessagingHandler,
+    Outcome, Sender,
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc;
@@ -52,7 +53,10 @@ impl OurServer {
     ///
     /// # Panics
     /// When it cannot listen.
-    pub fn start(options: impl Into<ListenOptions>, stock: impl IntoIterator<Item = (String, Message)>) -> Self {
+    pub fn start(
+        options: impl Into<ListenOptions>,
+        stock: impl IntoIterator<Item = (String, Message)>,
+    ) -> Self {
         let (happened, happenings) = mpsc::channel();
         let (ready, started) = mpsc::channel();
         let mut queues: HashMap<String, VecDeque<Message>> = HashMap::new();
@@ -200,8 +204,10 @@ impl MessagingHandler for Desk {
 
     fn on_message(&mut self, _: &mut Context<'_>, delivery: &Delivery) -> Ack {
         let message = delivery.message().expect("the peer sends messages");
-        let target = delivery.receiver().and_then(|receiver| receiver.target()).and_then(|target| target.address);
-        let address = target.or_else(|| message.to().map(str::to_owned)).expect("a message is for some address");
+        let target =
+            delivery.receiver().and_then(|receiver| receiver.target()).and_then(|target| target.address);
+        let address =
+            target.or_else(|| message.to().map(str::to_owned)).expect("a message is for some address");
         self.tell(Happening::Received { address: address.clone(), message: message.clone() });
         if address.starts_with("reject") {
             return Ack::Reject(Some(AmqpError::new("example:rejected", "this address rejects")));

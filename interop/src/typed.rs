@@ -2,8 +2,8 @@
 
 use crate::forms::{form_of, form_of_map, hex, items, map_of, unhex, value_of};
 use crate::peer::Kind;
-use deuteron::codec::{Body, Header, MessageId, Properties, Value};
 use deuteron::Message;
+use deuteron::codec::{Body, Header, MessageId, Properties, Value};
 use serde_json::{Value as Json, json};
 
 /// One message of the table.
@@ -27,9 +27,8 @@ impl Typed {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/types.json");
         let text = std::fs::read_to_string(path).expect("the table of types is there");
         let table: Json = serde_json::from_str(&text).expect("the table of types is JSON");
-        let values = items(&table["values"]).map(|entry| {
-            Self::new(entry, json!({ "body": { "value": entry["value"] } }))
-        });
+        let values = items(&table["values"])
+            .map(|entry| Self::new(entry, json!({ "body": { "value": entry["value"] } })));
         let messages = items(&table["messages"]).map(|entry| {
             let mut form = entry.clone();
             let fields = form.as_object_mut().expect("an entry is an object");
@@ -136,7 +135,9 @@ fn body_of(form: &Json) -> Body {
         return Body::Data(data.collect());
     }
     if !form["sequence"].is_null() {
-        return Body::Sequence(items(&form["sequence"]).map(|list| items(list).map(value_of).collect()).collect());
+        return Body::Sequence(
+            items(&form["sequence"]).map(|list| items(list).map(value_of).collect()).collect(),
+        );
     }
     Body::Value(value_of(&form["value"]))
 }
@@ -147,7 +148,9 @@ pub fn form_of_message(message: &Message) -> Json {
     if let Some(header) = message.header.as_ref().map(form_of_header).filter(|form| form != &json!({})) {
         form["header"] = header;
     }
-    if let Some(properties) = message.properties.as_ref().map(form_of_properties).filter(|form| form != &json!({})) {
+    if let Some(properties) =
+        message.properties.as_ref().map(form_of_properties).filter(|form| form != &json!({}))
+    {
         form["properties"] = properties;
     }
     let maps = [

@@ -130,5 +130,35 @@ async fn their_client_logs_in_by_scram_sha_512() {
 
 #[tokio::test]
 async fn our_client_takes_the_strongest() {
-    scenario::our_client_takes_the_strongest(PEER, "PLAIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512", "SCRAM-SHA-512").await;
+    scenario::our_client_takes_the_strongest(
+        PEER,
+        "PLAIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512",
+        "SCRAM-SHA-512",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn their_clients_meet_at_our_broker() {
+    scenario::their_clients_meet_at_our_broker(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_logs_in_at_our_broker() {
+    scenario::their_client_logs_in_at_our_broker(PEER).await;
+}
+
+#[tokio::test]
+async fn their_clients_ask_and_answer_at_our_broker() {
+    scenario::their_clients_ask_and_answer_at_our_broker(PEER).await;
+}
+
+#[tokio::test]
+async fn our_broker_delivers_again_to_theirs() {
+    scenario::our_broker_delivers_again_to_theirs(PEER).await;
+}
+
+#[tokio::test]
+async fn types_pass_our_broker() {
+    scenario::types_pass_our_broker(PEER).await;
 }

@@ -98,3 +98,27 @@ async fn their_client_logs_in_by_plain() {
     scenario::their_client_logs_in(PEER, "PLAIN").await;
 }
 
+#[tokio::test]
+async fn their_clients_meet_at_our_broker() {
+    scenario::their_clients_meet_at_our_broker(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_logs_in_at_our_broker() {
+    scenario::their_client_logs_in_at_our_broker(PEER).await;
+}
+
+#[tokio::test]
+async fn their_clients_ask_and_answer_at_our_broker() {
+    scenario::their_clients_ask_and_answer_at_our_broker(PEER).await;
+}
+
+#[tokio::test]
+async fn our_broker_delivers_again_to_theirs() {
+    scenario::our_broker_delivers_again_to_theirs(PEER).await;
+}
+
+#[tokio::test]
+async fn types_pass_our_broker() {
+    scenario::types_pass_our_broker(PEER).await;
+}

@@ -1,1 +1,153 @@
-//! A peer's client with our broker.
+//! A peer's clients with our broker.
+
+use super::{PASSWORD, USER, named, sized};
+use crate::{Certificates, Kind, Peer, SIZES, Typed, digest, pattern};
+use deuteron::{Connection, Outcome, TlsServerConfig};
+use deuteron_broker::{Broker, BrokerConfig, BrokerThread};
+
+fn broker(config: BrokerConfig) -> BrokerThread {
+    Broker::start_on_thread(config).expect("the broker listens")
+}
+
+fn plain() -> BrokerThread {
+    broker(BrokerConfig::listening(["amqp://127.0.0.1:0"]))
+}
+
+/// One client sends messages of every size, another receives them: of the same kind, and of different kinds.
+pub async fn their_clients_meet_at_our_broker(kind: Kind) {
+    if !kind.is_installed() {
+        return;
+    }
+    let broker = plain();
+    let url = broker.url();
+    let receivers = if kind.other().is_installed() { vec![kind, kind.other()] } else { vec![kind] };
+    for receiver in receivers {
+        for size in SIZES {
+            let text = size.to_string();
+            let events = Peer::start(kind, ["send", url, "q", "2", &text]).succeed().await;
+            assert_eq!(named(&events, "done").map(|event| event.number("accepted")).sum::<u64>(), 2);
+            let events = Peer::start(receiver, ["receive", url, "q", "2"]).succeed().await;
+            let digests: Vec<_> = named(&events, "received").map(|event| event.text("sha256")).collect();
+            assert_eq!(
+                digests,
+                [digest(&pattern(size)).as_str(); 2],
+                "{size} bytes from {kind} to {receiver}"
+            );
+        }
+    }
+}
+
+/// TLS, and a user who logs in by the best mechanism the peer knows.
+pub async fn their_client_logs_in_at_our_broker(kind: Kind) {
+    if !kind.is_installed() {
+        return;
+    }
+    let certificates = Certificates::new();
+    let (certificate, key) = certificates.server();
+    let mut config = BrokerConfig::listening(["amqps://127.0.0.1:0"]);
+    config.tls = Some(TlsServerConfig::files(certificate, key));
+    config.add_user(USER, PASSWORD).expect("the account is sound");
+    let broker = broker(config);
+    let url = broker.url().replace("127.0.0.1", "localhost");
+    let authority = certificates.authority();
+    let login = ["--ca", authority.as_str(), "--user", USER, "--password", PASSWORD];
+    let send = [&["send", url.as_str(), "q", "3", "1000"], login.as_slice()].concat();
+    Peer::start(kind, send).succeed().await;
+    let receive = [&["receive", url.as_str(), "q", "3"], login.as_slice()].concat();
+    Peer::start(kind, receive).succeed().await;
+
+    let stranger = [
+        "send",
+        &url,
+        "q",
+        "1",
+        "10",
+        "--ca",
+        authority.as_str(),
+        "--user",
+        USER,
+        "--password",
+        "another one",
+    ];
+    let mut stranger = Peer::start(kind, stranger);
+    stranger.wait("transport_error").await;
+    assert!(named(stranger.seen(), "opened").next().is_none(), "{:?}", stranger.seen());
+}
+
+/// A request from one client, answered by another through the anonymous relay to a dynamic address.
+pub async fn their_clients_ask_and_answer_at_our_broker(kind: Kind) {
+    if !kind.is_installed() {
+        return;
+    }
+    let broker = plain();
+    let url = broker.url();
+    let answerer = if kind.other().is_installed() { kind.other() } else { kind };
+    let mut service = Peer::start(answerer, ["respond", url, "service"]);
+    service.wait("attached").await;
+    let events = Peer::start(kind, ["request", url, "service", "5", "1000"]).succeed().await;
+    let digests: Vec<_> = named(&events, "received").map(|event| event.text("sha256")).collect();
+    assert_eq!(digests, [digest(&pattern(1000)).as_str(); 5]);
+}
+
+/// What one client gives back another one gets.
+pub async fn our_broker_delivers_again_to_theirs(kind: Kind) {
+    if !kind.is_installed() {
+        return;
+    }
+    let broker = plain();
+    let url = broker.url();
+    Peer::start(kind, ["send", url, "q", "1", "10"]).succeed().await;
+    Peer::start(kind, ["receive", url, "q", "1", "--outcome", "release", "--credit", "1"]).succeed().await;
+    let events = Peer::start(kind, ["receive", url, "q", "1"]).succeed().await;
+    assert_eq!(named(&events, "received").map(|event| event.text("id")).collect::<Vec<_>>(), ["0"]);
+
+    Peer::start(kind, ["send", url, "q", "1", "10"]).succeed().await;
+    Peer::start(kind, ["receive", url, "q", "1", "--outcome", "reject"]).succeed().await;
+    let connection = Connection::connect(url).await.expect("it connects");
+    let sender = connection.sender("q").await.expect("the sender opens");
+    assert_eq!(sender.send(sized("1", 10)).await.expect("the message is sent"), Outcome::Accepted);
+    let events = Peer::start(kind, ["receive", url, "q", "1"]).succeed().await;
+    assert_eq!(
+        named(&events, "received").map(|event| event.text("id")).collect::<Vec<_>>(),
+        ["1"],
+        "0 was rejected"
+    );
+    connection.close().await.expect("it closes");
+}
+
+/// Every type and every section passes the broker unchanged, from the peer and from us.
+pub async fn types_pass_our_broker(kind: Kind) {
+    if !kind.is_installed() {
+        return;
+    }
+    let broker = plain();
+    let url = broker.url();
+    let all = Typed::all();
+    let theirs: Vec<_> = all.iter().filter(|typed| typed.is_made_by(kind)).collect();
+    Peer::start(kind, ["types-send", url, "theirs"]).succeed().await;
+    check_types(kind, url, "theirs", &theirs).await;
+
+    let ours: Vec<_> = all.iter().filter(|typed| typed.suits(kind)).collect();
+    let connection = Connection::connect(url).await.expect("it connects");
+    let sender = connection.sender("ours").await.expect("the sender opens");
+    for typed in &ours {
+        let outcome = sender.send(&typed.message).await.expect("the message is sent");
+        assert_eq!(outcome, Outcome::Accepted, "{}", typed.name);
+    }
+    check_types(kind, url, "ours", &ours).await;
+    connection.close().await.expect("it closes");
+}
+
+async fn check_types(kind: Kind, url: &str, address: &str, expected: &[&Typed]) {
+    let count = expected.len().to_string();
+    let events = Peer::start(kind, ["types-receive", url, address, &count]).succeed().await;
+    assert_eq!(named(&events, "received").count(), expected.len());
+    for (event, typed) in named(&events, "received").zip(expected) {
+        let mut form = event.field("form").clone();
+        // Counting deliveries is the broker's business.
+        if typed.form["header"]["delivery_count"].is_null() && form["header"]["delivery_count"].is_number() {
+            form["header"].as_object_mut().expect("it is an object").remove("delivery_count");
+        }
+        assert_eq!(form, typed.form, "{}: came changed", typed.name);
+    }
+}

@@ -13,10 +13,16 @@ async fn all_sizes(server: &mut Peer, connection: &Connection) {
         let outcome = sender.send(sized(&id, size)).await.expect("the message is sent");
         assert_eq!(outcome, Outcome::Accepted, "{size} bytes");
         let event = server.wait_until("the message", |e| e.name() == "received" && e.text("id") == id).await;
-        assert_eq!((event.number("size"), event.text("sha256")), (size as u64, digest(&pattern(size)).as_str()));
+        assert_eq!(
+            (event.number("size"), event.text("sha256")),
+            (size as u64, digest(&pattern(size)).as_str())
+        );
         let delivery = receiver.recv().await.expect("the message comes back");
         let message = delivery.message().expect("it is a message");
-        assert!(message.body_bytes().is_some_and(|body| body == pattern(size)), "{size} bytes came back changed");
+        assert!(
+            message.body_bytes().is_some_and(|body| body == pattern(size)),
+            "{size} bytes came back changed"
+        );
         delivery.accept().expect("it is not settled yet");
         let event = server.wait("settled").await;
         assert_eq!((event.text("id"), event.text("state")), (id.as_str(), "accepted"));
@@ -65,8 +71,11 @@ pub async fn our_client_shows_a_certificate(kind: Kind) {
     let certificates = Certificates::new();
     let authority = certificates.authority();
     let (certificate, key) = certificates.server();
-    let (mut server, port) =
-        Peer::listen(kind, ["--cert", &certificate, "--key", &key, "--ca", &authority, "--mechanisms", "EXTERNAL"]).await;
+    let (mut server, port) = Peer::listen(
+        kind,
+        ["--cert", &certificate, "--key", &key, "--ca", &authority, "--mechanisms", "EXTERNAL"],
+    )
+    .await;
     let (chain, key) = certificates.client();
     let tls = TlsConfig::new().ca_file(authority).client_certificate_files(chain, key);
     let options = ConnectOptions::new(format!("amqps://localhost:{port}")).tls(tls);
@@ -83,8 +92,16 @@ pub async fn our_client_logs_in(kind: Kind, mechanism: &str) {
     }
     let folder = Folder::new();
     let directory = folder.path().display().to_string();
-    let server_options =
-        ["--mechanisms", mechanism, "--user", USER, "--password", PASSWORD, "--directory", directory.as_str()];
+    let server_options = [
+        "--mechanisms",
+        mechanism,
+        "--user",
+        USER,
+        "--password",
+        PASSWORD,
+        "--directory",
+        directory.as_str(),
+    ];
     let (mut server, port) = Peer::listen(kind, server_options).await;
     let options = ConnectOptions::new(format!("amqp://127.0.0.1:{port}"))
         .user(USER)
@@ -98,7 +115,8 @@ pub async fn our_client_logs_in(kind: Kind, mechanism: &str) {
     assert_eq!(sender.send(sized("0", 100)).await.expect("the message is sent"), Outcome::Accepted);
     connection.close().await.expect("it closes");
 
-    let error = Connection::connect(options.password("another one")).await.expect_err("the password is wrong");
+    let error =
+        Connection::connect(options.password("another one")).await.expect_err("the password is wrong");
     assert!(!error.is_retryable(), "{error}");
     assert!(!format!("{error} {error:?}").contains("another one"), "{error:?}");
 }
@@ -169,7 +187,8 @@ pub async fn our_client_requests(kind: Kind) {
     let address = answers.remote_address().expect("the peer named the node");
     let sender = connection.sender("echo").await.expect("the sender opens");
     for number in 0..3_u64 {
-        let request = Message::new(format!("question {number}")).with_reply_to(&address).with_correlation_id(number);
+        let request =
+            Message::new(format!("question {number}")).with_reply_to(&address).with_correlation_id(number);
         assert_eq!(sender.send(request).await.expect("the request is sent"), Outcome::Accepted);
         let delivery = answers.recv().await.expect("an answer comes");
         let answer = delivery.message().expect("it is a message");

@@ -16,7 +16,10 @@ async fn all_sizes(kind: Kind, server: &OurServer, url: &str, options: &[&str]) 
             let (address, message) = server.received();
             assert_eq!(address, queue);
             assert_eq!(message.id().map(ToString::to_string).as_deref(), Some(number));
-            assert!(message.body_bytes().is_some_and(|body| body == pattern(size)), "{size} bytes came changed");
+            assert!(
+                message.body_bytes().is_some_and(|body| body == pattern(size)),
+                "{size} bytes came changed"
+            );
         }
         let arguments = [&["receive", url, &queue, "2"], options].concat();
         let events = Peer::start(kind, arguments).succeed().await;
@@ -72,11 +75,14 @@ pub async fn their_client_logs_in(kind: Kind, mechanism: &str) {
         .allow_insecure_mechanisms(true);
     let server = OurServer::start(options, []);
     let url = format!("amqp://127.0.0.1:{}", server.port());
-    Peer::start(kind, ["send", &url, "q", "1", "100", "--user", USER, "--password", PASSWORD]).succeed().await;
+    Peer::start(kind, ["send", &url, "q", "1", "100", "--user", USER, "--password", PASSWORD])
+        .succeed()
+        .await;
     assert_eq!(server.opened(), (Some(USER.to_owned()), Some(mechanism.to_owned())));
     assert_eq!(server.received().0, "q");
 
-    let mut intruder = Peer::start(kind, ["send", &url, "q", "1", "100", "--user", USER, "--password", "another one"]);
+    let mut intruder =
+        Peer::start(kind, ["send", &url, "q", "1", "100", "--user", USER, "--password", "another one"]);
     intruder.wait("transport_error").await;
     assert!(named(intruder.seen(), "opened").next().is_none(), "{:?}", intruder.seen());
 }
@@ -88,11 +94,18 @@ pub async fn their_client_hears_outcomes(kind: Kind) {
     }
     let server = OurServer::start("amqp://127.0.0.1:0", []);
     let url = format!("amqp://127.0.0.1:{}", server.port());
-    for (address, state) in
-        [("accept-me", "accepted"), ("reject-me", "rejected"), ("release-me", "released"), ("modify-me", "modified")]
-    {
+    for (address, state) in [
+        ("accept-me", "accepted"),
+        ("reject-me", "rejected"),
+        ("release-me", "released"),
+        ("modify-me", "modified"),
+    ] {
         let events = Peer::start(kind, ["send", &url, address, "3", "10"]).succeed().await;
-        assert_eq!(named(&events, "done").map(|event| event.number(state)).sum::<u64>(), 3, "{address}: {events:?}");
+        assert_eq!(
+            named(&events, "done").map(|event| event.number(state)).sum::<u64>(),
+            3,
+            "{address}: {events:?}"
+        );
         for event in named(&events, "rejected") {
             assert_eq!(event.text("condition"), "example:rejected");
             assert_eq!(event.text("description"), "this address rejects");
@@ -123,7 +136,10 @@ pub async fn their_client_requests(kind: Kind) {
     let server = OurServer::start("amqp://127.0.0.1:0", []);
     let url = format!("amqp://127.0.0.1:{}", server.port());
     let events = Peer::start(kind, ["request", &url, "echo", "3", "1000"]).succeed().await;
-    assert_eq!(named(&events, "reply_to").map(|event| event.text("address")).collect::<Vec<_>>(), ["answers-1"]);
+    assert_eq!(
+        named(&events, "reply_to").map(|event| event.text("address")).collect::<Vec<_>>(),
+        ["answers-1"]
+    );
     assert_eq!(named(&events, "received").count(), 3);
 }
 
@@ -134,7 +150,10 @@ pub async fn their_client_types(kind: Kind) {
     }
     let all = Typed::all();
     let stock = all.iter().filter(|typed| typed.suits(kind));
-    let server = OurServer::start("amqp://127.0.0.1:0", stock.clone().map(|t| ("stock".to_owned(), t.message.clone())));
+    let server = OurServer::start(
+        "amqp://127.0.0.1:0",
+        stock.clone().map(|t| ("stock".to_owned(), t.message.clone())),
+    );
     let url = format!("amqp://127.0.0.1:{}", server.port());
     Peer::start(kind, ["types-send", &url, "t"]).succeed().await;
     for typed in all.iter().filter(|typed| typed.is_made_by(kind)) {

@@ -41,7 +41,15 @@ const LINGER: Duration = Duration::from_secs(1);
 
 impl Wire {
     pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, input: BytesMut::new(), out: OutBuf::new(), ended: false, stalled: None, error: None, farewell: false }
+        Self {
+            stream,
+            input: BytesMut::new(),
+            out: OutBuf::new(),
+            ended: false,
+            stalled: None,
+            error: None,
+            farewell: false,
+        }
     }
 
     /// Reads what is there, up to [`READ_SIZE`]. True if there was something: bytes or the end.
