@@ -247,25 +247,26 @@ impl ContainerShared {
         let config = client_config(self, &options);
         let (deadlines, count) = (options.deadlines, options.urls.len());
         let attempts = Attempts::outgoing(options)?;
-        let handled = (in_loop && handler.is_none()) || handler.is_some();
+        let handled = in_loop || handler.is_some();
         let mut core = Core::new(config, Instant::now());
         core.engine.open();
         let shared = Shared::new(core, Arc::clone(self), deadlines, true, handled, count);
         let connection = self.adopt(&shared);
-        let own_loop = in_loop && handler.is_none();
-        let surroundings = self.surroundings(own_loop);
+        let surroundings = self.surroundings(in_loop, handler.is_some());
         let owner = handled.then(|| Arc::clone(&connection.owner));
         let driver = Driver::new(shared, owner, surroundings, attempts);
-        if own_loop {
-            self.inbox.push(driver);
+        let task = Task::new(driver, handler);
+        if in_loop {
+            self.inbox.push(task);
         } else {
-            drop(runtime.spawn(Task::new(driver, handler)));
+            drop(runtime.spawn(task));
         }
         Ok(connection)
     }
 
-    pub(crate) fn surroundings(self: &Arc<Self>, in_loop: bool) -> Arc<Surroundings> {
-        let agenda = if in_loop { Arc::clone(&self.agenda) } else { Agenda::new() };
+    /// `own`: timers and injected events are those of one connection.
+    pub(crate) fn surroundings(self: &Arc<Self>, in_loop: bool, own: bool) -> Arc<Surroundings> {
+        let agenda = if own { Agenda::new() } else { Arc::clone(&self.agenda) };
         Arc::new(Surroundings { container: Arc::clone(self), agenda, in_loop })
     }
 

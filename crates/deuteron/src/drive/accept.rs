@@ -176,17 +176,18 @@ impl ListenerShared {
         let permit = self.admit(&shared, (!handled).then(|| Arc::clone(&owner)));
         let incoming =
             Incoming { dialling: Some(dialling), handshake: self.options.handshake, permit, end: None };
-        let surroundings = self.container.surroundings(in_loop);
+        let surroundings = self.container.surroundings(in_loop, !in_loop);
         let driver = Driver::new(
             shared,
             handled.then_some(owner),
             surroundings,
             Attempts::Incoming(Box::new(incoming)),
         );
+        let task = Task::new(driver, handler);
         if in_loop {
-            self.container.inbox.push(driver);
+            self.container.inbox.push(task);
         } else {
-            drop(tokio::spawn(Task::new(driver, handler)));
+            drop(tokio::spawn(task));
         }
     }
 }

@@ -192,7 +192,14 @@ impl Driver {
             }
         }
         self.wake_link(id);
-        if self.shared.lock().link_is_open(id) {
+        // The peer may have said more of the link since, which is told in its turn.
+        let opened = {
+            let mut core = self.shared.lock();
+            core.engine
+                .link(id)
+                .is_some_and(|link| link.local_state() == EndpointState::Open && !is_refusal(&link))
+        };
+        if opened {
             self.tell_link(handler, link.as_ref(), |h, cx, link| h.on_link_opened(cx, link));
         }
     }

@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use tokio::time::Sleep;
 
+use super::task::Task;
 use super::waits::CallbackScope;
-use super::{Driver, Handler, Surroundings};
+use super::{Handler, Surroundings};
 use crate::container::ContainerShared;
 use crate::timer::Injected;
 use crate::{Error, Listener, MessagingHandler};
@@ -27,7 +28,7 @@ pub(crate) struct Inbox {
 
 #[derive(Default)]
 struct InboxState {
-    drivers: Vec<Driver>,
+    tasks: Vec<Task>,
     reports: VecDeque<(Listener, Error)>,
     waker: Option<Waker>,
     running: bool,
@@ -38,8 +39,8 @@ impl Inbox {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn push(&self, driver: Driver) {
-        self.change(|state| state.drivers.push(driver));
+    pub(crate) fn push(&self, task: Task) {
+        self.change(|state| state.tasks.push(task));
         self.wake();
     }
 
@@ -68,7 +69,7 @@ impl Inbox {
         let left = self.change(|state| {
             state.running = false;
             state.waker = None;
-            std::mem::take(&mut state.drivers)
+            std::mem::take(&mut state.tasks)
         });
         drop(left);
     }
@@ -106,7 +107,7 @@ impl Wake for SlotWaker {
 }
 
 struct Slot {
-    driver: Driver,
+    task: Task,
     wake: Arc<SlotWaker>,
     waker: Waker,
 }
@@ -163,12 +164,12 @@ impl<H: MessagingHandler> EventLoop<H> {
 
     fn take_inbox(&mut self) {
         let surroundings = Arc::clone(&self.surroundings);
-        let (drivers, reports) = surroundings
+        let (tasks, reports) = surroundings
             .container
             .inbox
-            .change(|state| (std::mem::take(&mut state.drivers), std::mem::take(&mut state.reports)));
-        for driver in drivers {
-            self.add(driver);
+            .change(|state| (std::mem::take(&mut state.tasks), std::mem::take(&mut state.reports)));
+        for task in tasks {
+            self.add(task);
         }
         for (listener, error) in reports {
             let _callback = CallbackScope::enter();
@@ -176,7 +177,7 @@ impl<H: MessagingHandler> EventLoop<H> {
         }
     }
 
-    fn add(&mut self, driver: Driver) {
+    fn add(&mut self, task: Task) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
@@ -185,7 +186,7 @@ impl<H: MessagingHandler> EventLoop<H> {
             Arc::new(SlotWaker { slot, queued: AtomicBool::new(false), ready: Arc::clone(&self.ready) });
         let waker = Waker::from(Arc::clone(&wake));
         waker.wake_by_ref();
-        self.slots[slot] = Some(Slot { driver, wake, waker });
+        self.slots[slot] = Some(Slot { task, wake, waker });
     }
 
     /// Polls those that were woken. True if no more are waiting.
@@ -198,7 +199,7 @@ impl<H: MessagingHandler> EventLoop<H> {
             let waker = slot.waker.clone();
             let mut cx = Context::from_waker(&waker);
             let mut handler: Handler<'_> = Some(&mut self.handler);
-            if slot.driver.poll(&mut cx, &mut handler).is_ready() {
+            if slot.task.poll(&mut cx, &mut handler).is_ready() {
                 self.slots[index] = None;
                 self.free.push(index);
             }
@@ -208,7 +209,7 @@ impl<H: MessagingHandler> EventLoop<H> {
 
     fn is_over(&self) -> bool {
         let container = self.container();
-        let waiting = container.inbox.change(|state| !state.drivers.is_empty() || !state.reports.is_empty());
+        let waiting = container.inbox.change(|state| !state.tasks.is_empty() || !state.reports.is_empty());
         if waiting || self.slots.len() != self.free.len() {
             return false;
         }

@@ -77,8 +77,17 @@ fn open(
         let id = core.engine.attach(session, config).map_err(|error| {
             Error::new(Scope::Link, format!("cannot open the link '{name}': {error}")).with_source(error)
         })?;
-        let facts =
-            LinkFacts { id, session, name, role, deadlines, queue_limit, pull, ended: OnceLock::new(), left: Mutex::default() };
+        let facts = LinkFacts {
+            id,
+            session,
+            name,
+            role,
+            deadlines,
+            queue_limit,
+            pull,
+            ended: OnceLock::new(),
+            left: Mutex::default(),
+        };
         Ok::<_, Error>(adopt_link(core, facts))
     })?;
     Ok(LinkHandle::new(Arc::clone(owner), facts))

@@ -1,13 +1,15 @@
-//! A connection as a task of its own, with a handler of its own or none.
+//! A connection with a handler of its own or none: a task of the runtime, or part of a container's loop.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tokio::time::Sleep;
 
 use super::event_loop::run_agenda;
+use super::waits::CallbackScope;
 use super::{Driver, Handler};
 use crate::MessagingHandler;
 
@@ -24,35 +26,40 @@ impl Task {
     }
 }
 
-impl Future for Task {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.get_mut();
-        let Some(own) = &mut this.handler else {
-            return this.driver.poll(cx, &mut None);
-        };
+impl Task {
+    /// Runs the connection; `fallback` is the handler of one that has none of its own.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, fallback: &mut Handler<'_>) -> Poll<()> {
+        let Some(own) = &mut self.handler else { return self.driver.poll(cx, fallback) };
         let handler: &mut dyn MessagingHandler = &mut **own;
-        let surroundings = std::sync::Arc::clone(&this.driver.surroundings);
+        let surroundings = Arc::clone(&self.driver.surroundings);
         let agenda = &surroundings.agenda;
         agenda.register(cx.waker());
-        if !std::mem::replace(&mut this.started, true) {
+        if !std::mem::replace(&mut self.started, true) {
+            let _callback = CallbackScope::enter();
             handler.on_start(&mut surroundings.context());
         }
         loop {
             run_agenda(&surroundings, handler);
             let mut borrowed: Handler<'_> = Some(&mut *handler);
-            if this.driver.poll(cx, &mut borrowed).is_ready() {
+            if self.driver.poll(cx, &mut borrowed).is_ready() {
                 return Poll::Ready(());
             }
             let Some(at) = agenda.deadline() else { return Poll::Pending };
             if at > Instant::now() {
                 let mut sleep = Box::pin(tokio::time::sleep_until(at.into()));
                 if sleep.as_mut().poll(cx).is_pending() {
-                    this.sleep = Some(sleep);
+                    self.sleep = Some(sleep);
                     return Poll::Pending;
                 }
             }
         }
+    }
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.get_mut().poll(cx, &mut None)
     }
 }

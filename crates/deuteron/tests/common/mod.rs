@@ -83,6 +83,7 @@ pub struct Recorder {
     pub link_opening: Option<OnLink>,
     pub link_opened: Option<OnLink>,
     pub link_error: Option<OnLink>,
+    pub link_closed: Option<OnLink>,
     pub sendable: Option<OnSender>,
     pub message: Option<OnMessage>,
     pub settled: Option<OnMessage>,
@@ -169,14 +170,18 @@ impl MessagingHandler for Recorder {
             call(cx, link);
         }
     }
-    fn on_link_detached(&mut self, _: &mut Context<'_>, _: &Link) {
+    fn on_link_detached(&mut self, _: &mut Context<'_>, link: &Link) {
         self.note("link_detached");
+        drop(link.detach());
     }
     fn on_link_closing(&mut self, _: &mut Context<'_>, _: &Link) {
         self.note("link_closing");
     }
-    fn on_link_closed(&mut self, _: &mut Context<'_>, _: &Link) {
+    fn on_link_closed(&mut self, cx: &mut Context<'_>, link: &Link) {
         self.note("link_closed");
+        if let Some(call) = &mut self.link_closed {
+            call(cx, link);
+        }
     }
     fn on_link_error(&mut self, cx: &mut Context<'_>, link: &Link, error: &Error) {
         self.failed("link_error", error);
