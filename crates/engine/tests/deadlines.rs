@@ -159,9 +159,9 @@ fn a_detach_that_is_not_answered() {
             c.peer.expect_detach().flag("closed", closed);
             let mut sender = c.engine.link(link).expect("attached");
             if closed {
-                sender.close(None)
+                sender.close(None);
             } else {
-                sender.detach(None)
+                sender.detach(None);
             }
             c.run();
             expires(c, 5 * SECOND, Deadline::Detach(link));

@@ -138,7 +138,7 @@ fn counts_that_the_frame_cannot_hold() {
 fn a_frame_that_is_announced_takes_no_more_memory_than_is_allowed() {
     let config = ConnectionConfig { max_frame_size: 4096, ..ConnectionConfig::default() };
     let mut engine = Connection::new(config);
-    let now = std::time::Instant::now();
+    let now = Conversation::client(1).now;
     engine.bind(Security::default(), now);
     let mut input = BytesMut::from(&header(0)[..]);
     input.extend_from_slice(b"\0\0\x10\0\x02\0\0\0");
