@@ -9,6 +9,7 @@ use deuteron_engine::{EndpointState, LinkMut};
 
 use crate::drive::shared::{Ending, LinkFacts, Owner};
 use crate::drive::waits::{Closing, Goal};
+use crate::options::{source_with_symbol_keys, target_with_symbol_keys};
 use crate::{Connection, Error, Receiver, Sender, Session};
 
 /// Closes a link when the last handle made by an async call goes.
@@ -228,6 +229,7 @@ impl LinkHandle {
     /// Sets our source; counts in [`on_link_opening`](crate::MessagingHandler::on_link_opening), or
     /// before the link is accepted.
     pub fn set_source(&self, source: Source) {
+        let source = source_with_symbol_keys(source);
         self.owner.shared.command(|core| {
             if let Some(mut link) = core.engine.link(self.facts.id)
                 && let Some(config) = link.config_mut()
@@ -240,6 +242,7 @@ impl LinkHandle {
     /// Sets our target; counts in [`on_link_opening`](crate::MessagingHandler::on_link_opening), or
     /// before the link is accepted.
     pub fn set_target(&self, target: Target) {
+        let target = target_with_symbol_keys(target);
         self.owner.shared.command(|core| {
             if let Some(mut link) = core.engine.link(self.facts.id)
                 && let Some(config) = link.config_mut()

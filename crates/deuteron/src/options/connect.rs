@@ -8,7 +8,7 @@ use deuteron_codec::{Map, Symbol};
 use deuteron_engine::reconnect::{Backoff, ReconnectPolicy};
 use deuteron_engine::sasl::Password;
 
-use super::Deadlines;
+use super::{Deadlines, with_symbol_keys};
 use crate::{Error, MessagingHandler, Scope, TlsConfig, Url};
 
 /// A URL as it was given: text, or parsed already.
@@ -208,9 +208,9 @@ impl ConnectOptions {
         self
     }
 
-    /// Properties of the connection.
+    /// Properties of the connection. Keys that are strings are sent as symbols (spec 2.8.13).
     pub fn properties(mut self, properties: Map) -> Self {
-        self.properties = Some(properties);
+        self.properties = Some(with_symbol_keys(properties));
         self
     }
 

@@ -15,14 +15,15 @@ macro_rules! link_options {
             /// The whole source, instead of what the other options have set of it (spec 3.5.3).
             #[must_use]
             pub fn source(mut self, source: Source) -> Self {
-                self.config.source = Some(source);
+                self.config.source = Some(crate::options::source_with_symbol_keys(source));
                 self
             }
 
             /// The whole target, instead of what the other options have set of it (spec 3.5.4).
             #[must_use]
             pub fn target(mut self, target: Target) -> Self {
-                self.config.target = Some(AttachTarget::Target(target));
+                self.config.target =
+                    Some(AttachTarget::Target(crate::options::target_with_symbol_keys(target)));
                 self
             }
 
@@ -49,10 +50,10 @@ macro_rules! link_options {
                 self
             }
 
-            /// Properties of the link.
+            /// Properties of the link. Keys that are strings are sent as symbols (spec 2.8.13).
             #[must_use]
             pub fn properties(mut self, properties: Map) -> Self {
-                self.config.properties = Some(properties);
+                self.config.properties = Some(crate::options::with_symbol_keys(properties));
                 self
             }
 

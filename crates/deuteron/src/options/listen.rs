@@ -7,7 +7,7 @@ use deuteron_codec::{Map, Symbol};
 use deuteron_engine::Limits;
 use deuteron_engine::sasl::{Authenticator, SaslServerConfig};
 
-use super::{Deadlines, UrlSource};
+use super::{Deadlines, UrlSource, with_symbol_keys};
 use crate::{TlsServerConfig, Url};
 
 /// Where to listen and how. A URL converts to the options with all defaults: anybody may connect,
@@ -118,9 +118,9 @@ impl ListenOptions {
         self
     }
 
-    /// Properties in the Open of each connection.
+    /// Properties in the Open of each connection. Keys that are strings are sent as symbols.
     pub fn properties(mut self, properties: Map) -> Self {
-        self.properties = Some(properties);
+        self.properties = Some(with_symbol_keys(properties));
         self
     }
 

@@ -3,6 +3,8 @@
 use deuteron_codec::{Map, Symbol};
 use deuteron_engine::SessionConfig;
 
+use super::with_symbol_keys;
+
 /// Settings of a session (spec 2.7.2). The default is right for almost everything.
 #[derive(Clone, Debug, Default)]
 pub struct SessionOptions {
@@ -51,10 +53,10 @@ impl SessionOptions {
         self
     }
 
-    /// Properties of the session.
+    /// Properties of the session. Keys that are strings are sent as symbols.
     #[must_use]
     pub fn properties(mut self, properties: Map) -> Self {
-        self.config.properties = Some(properties);
+        self.config.properties = Some(with_symbol_keys(properties));
         self
     }
 }

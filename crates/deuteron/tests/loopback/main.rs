@@ -6,6 +6,7 @@
 
 mod failover;
 mod incoming;
+mod links;
 mod outgoing;
 mod reconnect;
 mod support;

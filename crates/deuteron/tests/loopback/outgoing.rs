@@ -111,7 +111,7 @@ fn what_is_set_for_the_connection_is_what_the_peer_reads_in_open() {
     assert_eq!(open.get("idle-time-out").as_u32(), Some(10_000));
     assert_eq!(open.get("max-frame-size").as_u32(), Some(4096));
     assert_eq!(open.get("channel-max").as_u16(), Some(7));
-    assert_eq!(open.get("properties").entry("product").and_then(|value| value.as_text()), Some("deuteron"));
+    assert_eq!(open.get("properties").to_string(), "{:product=\"deuteron\"}");
     assert_eq!(open.get("offered-capabilities").to_string(), "@[:ONE]");
     assert_eq!(open.get("desired-capabilities").to_string(), "@[:TWO, :THREE]");
 }
