@@ -98,6 +98,22 @@ fn end_is_answered_and_the_channel_is_used_again() {
 }
 
 #[test]
+fn both_sides_may_end_at_once() {
+    Pair::each(|pair| {
+        let (link, theirs) = pair.sender();
+        let ours = pair.client.link(link).and_then(|link| link.session()).expect("attached");
+        let theirs = pair.server.link(theirs).and_then(|link| link.session()).expect("attached");
+        pair.client.session(ours).expect("begun").end(None);
+        pair.server.session(theirs).expect("begun").end(None);
+        pair.drive();
+        assert!(pair.events(Side::Client).contains(&Event::SessionEnded(ours)));
+        assert!(pair.events(Side::Server).contains(&Event::SessionEnded(theirs)));
+        assert!(pair.client.transport_failure().is_none() && pair.server.transport_failure().is_none());
+        pair.sender();
+    });
+}
+
+#[test]
 fn errors_of_end_reach_the_other_side() {
     Pair::each(|pair| {
         pair.open();

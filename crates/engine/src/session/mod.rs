@@ -187,7 +187,7 @@ impl SessionMut<'_> {
         self.connection.begin_session(self.id);
     }
 
-    /// Ends it (2.5.3). Its links are over with it.
+    /// Ends it (2.5.2). Its links are over with it.
     pub fn end(&mut self, error: Option<Error>) {
         self.connection.end_session(self.id, error);
     }
