@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use deuteron_codec::{Error as AmqpError, Map, Open, Symbol};
 use deuteron_engine::EndpointState;
@@ -254,6 +255,12 @@ impl Connection {
         })
         .await?;
         Ok(Link::from_handle(LinkHandle::new(Arc::clone(&self.owner), facts)))
+    }
+
+    /// Ends the authentication of an incoming connection whose authenticator wanted to be asked later;
+    /// see [`on_sasl_pending`](crate::MessagingHandler::on_sasl_pending).
+    pub fn decide_sasl(&self, accept: bool) {
+        self.owner.shared.command(|core| core.engine.sasl_decide(accept, Instant::now()));
     }
 
     /// Refuses an incoming connection, in

@@ -51,6 +51,13 @@ pub trait MessagingHandler {
     /// The loop has started: connect, listen and set timers here.
     fn on_start(&mut self, cx: &mut Context<'_>) {}
 
+    /// A client's credentials are known, and its authenticator wants to be asked later
+    /// ([`Decision::Pending`](crate::sasl::Decision::Pending)). Answer by
+    /// [`Connection::decide_sasl`], here or at any time before the deadline of the handshake.
+    /// Refused by default.
+    fn on_sasl_pending(&mut self, cx: &mut Context<'_>, connection: &Connection) {
+        connection.decide_sasl(false);
+    }
     /// A client's Open arrived at a listener. [`Connection::reject`] refuses it.
     fn on_connection_opening(&mut self, cx: &mut Context<'_>, connection: &Connection) {}
     /// Both sides are open; again after each reconnect.

@@ -25,6 +25,7 @@ macro_rules! forward {
 
 forward! {
     on_start();
+    on_sasl_pending(connection: &Connection);
     on_connection_opening(connection: &Connection);
     on_connection_opened(connection: &Connection);
     on_connection_closing(connection: &Connection);

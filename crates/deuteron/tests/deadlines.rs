@@ -233,16 +233,23 @@ async fn closing(
 
 #[tokio::test]
 async fn a_peer_that_never_detaches() {
-    let error =
-        closing(|peer| drop(peer.expect_detach()), |d| d.detach = Some(SOON), |_, receiver| receiver.close())
-            .await;
+    let error = closing(
+        |peer| {
+            peer.expect_detach();
+        },
+        |d| d.detach = Some(SOON),
+        |_, receiver| receiver.close(),
+    )
+    .await;
     names(&error, Scope::Link, Phase::Detach);
 }
 
 #[tokio::test]
 async fn a_peer_that_never_ends() {
     let error = closing(
-        |peer| drop(peer.expect_end()),
+        |peer| {
+            peer.expect_end();
+        },
         |d| d.detach = Some(SOON),
         |_, receiver| receiver.session().end(),
     )
@@ -280,7 +287,7 @@ fn stops_reading(told: mpsc::Receiver<()>) -> SocketAddr {
             peer.input(&buffer[..count]);
         }
         std::io::Write::write_all(&mut stream, &peer.output()).unwrap();
-        drop(told.recv());
+        told.recv().unwrap_err();
     });
     address
 }

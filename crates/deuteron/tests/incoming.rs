@@ -164,8 +164,7 @@ async fn connections_and_sessions_can_be_rejected_with_an_error() {
 
 #[test]
 fn callbacks_of_a_listener_come_in_order() {
-    let mut recorder = Recorder::default();
-    recorder.start = Some(Box::new(|cx| {
+    let recorder = Recorder::starting(|cx| {
         let listener = cx.listen(on_loopback()).unwrap();
         let address = url(&listener);
         std::thread::spawn(move || {
@@ -181,7 +180,7 @@ fn callbacks_of_a_listener_come_in_order() {
                 Ok::<_, Error>(())
             })
         });
-    }));
+    });
     let recorder = recorder.run();
     assert_eq!(
         recorder.log,

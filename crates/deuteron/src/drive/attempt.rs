@@ -241,7 +241,7 @@ impl Driver {
         }
     }
 
-    fn tell_reconnecting(&mut self, handler: &mut Handler<'_>, delay: Duration, ahead: u32) {
+    fn tell_reconnecting(&self, handler: &mut Handler<'_>, delay: Duration, ahead: u32) {
         let Attempts::Outgoing(outgoing) = &self.attempts else { return };
         // The reconnector counts an attempt when it says `Dial`.
         let attempt = outgoing.reconnector.attempts() + ahead;
@@ -362,7 +362,7 @@ impl Driver {
     fn end(&mut self, error: Option<Error>) {
         let mut core = self.shared.lock();
         core.engine.close(None);
-        core.status = Status::Over(error.clone());
+        core.status = Status::Over(error);
         let over = core.over();
         let links: Vec<_> = core.links.keys().copied().collect();
         for link in links {
@@ -417,6 +417,5 @@ fn sasl_for(options: &ConnectOptions, url: &Url) -> SaslConfig {
         authorization: options.authorization.clone(),
         allowed_mechanisms: options.allowed_mechanisms.clone(),
         allow_insecure: options.allow_insecure,
-        ..SaslClientConfig::default()
     })
 }

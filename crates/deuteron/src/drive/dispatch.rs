@@ -65,7 +65,7 @@ impl Driver {
             match notice {
                 Notice::Message { id, link, tag, payload } => self.message(handler, id, link, tag, payload),
                 Notice::Updated { id, link, role, tag, outcome } => {
-                    self.updated(handler, id, link, role, tag, outcome)
+                    self.updated(handler, id, link, role, tag, outcome);
                 }
                 other => self.react(handler, other),
             }

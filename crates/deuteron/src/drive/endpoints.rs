@@ -4,13 +4,14 @@
 //! `on_*_closing`), then our own side is closed, then `on_*_closed`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use deuteron_codec::{Error as AmqpError, condition};
 use deuteron_engine::{Deadline, EndpointState, LinkId, SessionId};
 
 use super::attempt::Phase;
 use super::route::Notice;
-use super::shared::{Core, Status, is_refusal};
+use super::shared::{Status, is_refusal};
 use super::{Driver, Handler, failure, keepalive, links};
 use crate::link::answer_attach;
 use crate::{Context, Error, Link, MessagingHandler, Outcome, Scope, Session};
@@ -50,9 +51,11 @@ impl Driver {
                     handler.on_lost(&mut self.surroundings.context(), &delivery);
                 }
             }
-            Notice::SaslPending => {
-                tracing::warn!("an authenticator answered 'pending', which only the engine supports")
+            Notice::SaslPending if self.owner.is_some() && handler.is_some() => {
+                self.tell(handler, |h, cx, connection| h.on_sasl_pending(cx, connection));
             }
+            // There is nobody to ask.
+            Notice::SaslPending => self.shared.lock().engine.sasl_decide(false, Instant::now()),
             // The turn sees it at the engine; messages and outcomes are the batch's own business.
             Notice::TransportFailed | Notice::Message { .. } | Notice::Updated { .. } => {}
         }
@@ -259,7 +262,7 @@ impl Driver {
         self.wake();
     }
 
-    fn flow(&mut self, handler: &mut Handler<'_>, id: LinkId) {
+    fn flow(&self, handler: &mut Handler<'_>, id: LinkId) {
         let sendable = {
             let mut core = self.shared.lock();
             core.link_is_open(id) && core.engine.link(id).is_some_and(|link| link.credit() > 0)

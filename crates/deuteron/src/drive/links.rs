@@ -29,7 +29,6 @@ pub(crate) fn adopt_session(core: &mut Core, id: SessionId) -> Arc<SessionFacts>
     let state = core.sessions.entry(id).or_insert_with(|| SessionState {
         facts: Arc::new(SessionFacts { id, ended: OnceLock::new() }),
         waiters: WakerSet::default(),
-        failure: None,
     });
     Arc::clone(&state.facts)
 }

@@ -65,7 +65,6 @@ pub(crate) struct SessionFacts {
 pub(crate) struct SessionState {
     pub(crate) facts: Arc<SessionFacts>,
     pub(crate) waiters: WakerSet,
-    pub(crate) failure: Option<Error>,
 }
 
 /// An end that was asked for. During callbacks it is put off until the outcomes of the messages

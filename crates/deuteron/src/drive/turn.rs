@@ -96,7 +96,9 @@ impl Driver {
             if let Some(end) = self.wire_end(&mut core, &mut wire, now) {
                 drop(core);
                 self.wake();
-                return Some(self.shut_down(cx, &mut wire, end));
+                // TLS has a farewell to say. Whether it arrives is nobody's concern.
+                let _ = wire.shut_down(cx);
+                return Some(Poll::Ready(end));
             }
             let until = [core.engine.poll_timeout(), core.alarms.first(), self.write_deadline(&wire)];
             let until = match self.overdue {
@@ -177,17 +179,6 @@ impl Driver {
 
     fn write_deadline(&self, wire: &super::wire::Wire) -> Option<Instant> {
         wire.stalled?.checked_add(self.shared.deadlines.write?)
-    }
-
-    fn shut_down(
-        &mut self,
-        cx: &mut Context<'_>,
-        wire: &mut super::wire::Wire,
-        end: WireEnd,
-    ) -> Poll<WireEnd> {
-        // TLS has a farewell to say. Whether it arrives is nobody's concern: the socket is dropped.
-        let _ = wire.shut_down(cx);
-        Poll::Ready(end)
     }
 
     /// Arms the timer. Ready if the time has come.

@@ -1,5 +1,5 @@
 //! What several tests need: scripted peers behind URLs, and a handler that writes down what it is told.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -197,8 +197,9 @@ impl MessagingHandler for Recorder {
         }
     }
     fn on_message(&mut self, cx: &mut Context<'_>, delivery: &Delivery) -> Ack {
-        let text =
-            delivery.message().map_or("?".into(), |message| message.body_text().unwrap_or("-").to_owned());
+        let text = delivery
+            .message()
+            .map_or_else(|_| "?".into(), |message| message.body_text().unwrap_or("-").to_owned());
         self.note(format!("message {text}"));
         self.message.as_mut().map_or(Ack::Accept, |call| call(cx, delivery))
     }
