@@ -1,6 +1,6 @@
 //! A peer's clients with our broker.
 
-use super::{PASSWORD, USER, named, sized};
+use super::{PASSWORD, USER, named, several, sized};
 use crate::{Certificates, Kind, Peer, SIZES, Typed, digest, pattern};
 use deuteron::{Connection, Outcome, TlsServerConfig};
 use deuteron_broker::{Broker, BrokerConfig, BrokerThread};
@@ -23,10 +23,13 @@ pub async fn their_clients_meet_at_our_broker(kind: Kind) {
     let receivers = if kind.other().is_installed() { vec![kind, kind.other()] } else { vec![kind] };
     for receiver in receivers {
         for size in SIZES {
-            let text = size.to_string();
-            let events = Peer::start(kind, ["send", url, "q", "2", &text]).succeed().await;
-            assert_eq!(named(&events, "done").map(|event| event.number("accepted")).sum::<u64>(), 2);
-            let events = Peer::start(receiver, ["receive", url, "q", "2"]).succeed().await;
+            let (text, count) = (size.to_string(), several(size));
+            let events = Peer::start(kind, ["send", url, "q", &count.to_string(), &text]).succeed().await;
+            assert_eq!(
+                named(&events, "done").map(|event| event.number("accepted")).sum::<u64>(),
+                count as u64
+            );
+            let events = Peer::start(receiver, ["receive", url, "q", &count.to_string()]).succeed().await;
             let digests: Vec<_> = named(&events, "received").map(|event| event.text("sha256")).collect();
             assert_eq!(
                 digests,

@@ -1,6 +1,6 @@
 //! A peer's client with our listener.
 
-use super::{PASSWORD, USER, named, sized};
+use super::{PASSWORD, USER, named, several, sized};
 use crate::{Certificates, Kind, OurServer, Peer, SIZES, Typed, digest, form_of_message, pattern};
 use deuteron::sasl::{Password, Users};
 use deuteron::{ListenOptions, Outcome, TlsServerConfig};
@@ -9,23 +9,26 @@ use std::sync::Arc;
 /// The peer sends messages of every size, and receives them.
 async fn all_sizes(kind: Kind, server: &OurServer, url: &str, options: &[&str]) {
     for size in SIZES {
-        let (queue, text) = (format!("q{size}"), size.to_string());
-        let arguments = [&["send", url, &queue, "2", &text], options].concat();
+        let count = several(size);
+        let (queue, text, times) = (format!("q{size}"), size.to_string(), count.to_string());
+        let arguments = [&["send", url, &queue, &times, &text], options].concat();
         Peer::start(kind, arguments).succeed().await;
-        for number in ["0", "1"] {
+        for number in 0..count {
             let (address, message) = server.received();
             assert_eq!(address, queue);
-            assert_eq!(message.id().map(ToString::to_string).as_deref(), Some(number));
+            assert_eq!(message.id().map(ToString::to_string), Some(number.to_string()));
             assert!(
                 message.body_bytes().is_some_and(|body| body == pattern(size)),
                 "{size} bytes came changed"
             );
         }
-        let arguments = [&["receive", url, &queue, "2"], options].concat();
+        let arguments = [&["receive", url, &queue, &times], options].concat();
         let events = Peer::start(kind, arguments).succeed().await;
         let digests: Vec<_> = named(&events, "received").map(|event| event.text("sha256")).collect();
-        assert_eq!(digests, [digest(&pattern(size)).as_str(); 2], "{size} bytes");
-        assert_eq!([server.settled(), server.settled()], [Outcome::Accepted, Outcome::Accepted]);
+        assert_eq!(digests, vec![digest(&pattern(size)); count], "{size} bytes");
+        for _ in 0..count {
+            assert_eq!(server.settled(), Outcome::Accepted);
+        }
     }
 }
 

@@ -26,3 +26,8 @@ pub(crate) fn sized(id: impl Into<String>, size: usize) -> Message {
 pub(crate) fn named<'a>(events: &'a [Event], name: &'a str) -> impl Iterator<Item = &'a Event> {
     events.iter().filter(move |event| event.name() == name)
 }
+
+/// How many messages of a size a test sends: of the large ones, one is enough.
+pub(crate) fn several(size: usize) -> usize {
+    if size > 1 << 20 { 1 } else { 3 }
+}
