@@ -43,7 +43,9 @@ struct Consumer {
 
 impl MessagingHandler for Consumer {
     fn on_start(&mut self, cx: &mut Context<'_>) {
-        cx.connect(self.url.as_str()).and_then(|connection| connection.open_receiver("q")).expect("it starts");
+        cx.connect(self.url.as_str())
+            .and_then(|connection| connection.open_receiver("q"))
+            .expect("it starts");
     }
 
     fn on_link_opened(&mut self, _: &mut Context<'_>, _: &deuteron::Link) {

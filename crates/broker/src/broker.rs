@@ -66,7 +66,10 @@ impl Broker {
             let listener =
                 handle.container.serve(options, move || BrokerHandler::new(Arc::clone(&shared))).await?;
             let url = local_url(&url, listener.local_addr());
-            tracing::info!(url, "listening; messages are kept in memory only and are gone when the broker stops");
+            tracing::info!(
+                url,
+                "listening; messages are kept in memory only and are gone when the broker stops"
+            );
             handle.urls.push(url);
         }
         Ok(handle)

@@ -75,11 +75,13 @@ impl BrokerConfig {
     /// If name or password have characters that cannot be in one, or there are no random numbers.
     pub fn add_user(&mut self, name: &str, password: &str) -> Result<(), Error> {
         let mut salt = [0; 16];
-        getrandom::fill(&mut salt)
-            .map_err(|error| Error::new(Scope::Config, format!("the system gives no random salt: {error}")))?;
-        self.users.get_or_insert_default().add(name, &Password::from(password), &salt).map_err(|error| {
-            Error::new(Scope::Config, format!("the user '{name}' cannot be added: {error}"))
-        })
+        getrandom::fill(&mut salt).map_err(|error| {
+            Error::new(Scope::Config, format!("the system gives no random salt: {error}"))
+        })?;
+        self.users
+            .get_or_insert_default()
+            .add(name, &Password::from(password), &salt)
+            .map_err(|error| Error::new(Scope::Config, format!("the user '{name}' cannot be added: {error}")))
     }
 
     pub(crate) fn limits(&self) -> Limits {

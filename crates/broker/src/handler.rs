@@ -2,13 +2,13 @@
 //! `terminus` the only file that sees the driver's types.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use deuteron::codec::Error as AmqpError;
 use deuteron::{
-    Ack, Connection, Context, Delivery, Error, Link, LinkHandle, MessageView, MessagingHandler, Outcome, Receiver,
-    SenderSettleMode, Sender, Session, TimerId, condition,
+    Ack, Connection, Context, Delivery, Error, Link, LinkHandle, MessageView, MessagingHandler, Outcome,
+    Receiver, Sender, SenderSettleMode, Session, TimerId, condition,
 };
 
 use crate::broker::Shared;
@@ -146,7 +146,9 @@ fn verdict(outcome: Option<Outcome>) -> Verdict {
         Some(Outcome::Modified { delivery_failed, undeliverable_here, annotations }) => {
             Verdict::Returned { failed: delivery_failed, undeliverable_here, annotations }
         }
-        Some(Outcome::Lost) => Verdict::Returned { failed: true, undeliverable_here: false, annotations: None },
+        Some(Outcome::Lost) => {
+            Verdict::Returned { failed: true, undeliverable_here: false, annotations: None }
+        }
         _ => Verdict::Returned { failed: false, undeliverable_here: false, annotations: None },
     }
 }

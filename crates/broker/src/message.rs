@@ -118,7 +118,9 @@ impl<'a> Head<'a> {
         let mut rest = 0;
         while let Some(Section { code, value, start, end }) = sections.next_section().ok()? {
             match code {
-                section::HEADER => head.header = Some(Header::decode(&mut Reader::new(&payload[start..end])).ok()?),
+                section::HEADER => {
+                    head.header = Some(Header::decode(&mut Reader::new(&payload[start..end])).ok()?);
+                }
                 section::DELIVERY_ANNOTATIONS => head.delivery_annotations = &payload[start..end],
                 section::MESSAGE_ANNOTATIONS => {
                     head.message_annotations = &payload[start..end];

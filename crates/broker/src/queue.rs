@@ -91,7 +91,8 @@ impl Queue {
             message.past_mut().refused_by.push(consumer);
             self.restricted.insert(message.sequence, message);
         }
-        let restricted = self.restricted.values().find(|message| suits(message)).map(|message| message.sequence);
+        let restricted =
+            self.restricted.values().find(|message| suits(message)).map(|message| message.sequence);
         match (restricted, self.ready.front().map(|message| message.sequence)) {
             (Some(restricted), ready) if ready.is_none_or(|ready| restricted < ready) => {
                 self.restricted.remove(&restricted)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use deuteron::{
-    Connection, ConnectOptions, Error, Message, Outcome, Receiver, ReceiverOptions, SendOptions, SenderOptions, Source,
-    Symbol, TerminusExpiryPolicy,
+    ConnectOptions, Connection, Error, Message, Outcome, Receiver, ReceiverOptions, SendOptions,
+    SenderOptions, Source, Symbol, TerminusExpiryPolicy,
 };
 use deuteron_broker::{Broker, BrokerConfig, BrokerHandle};
 
@@ -177,9 +177,13 @@ async fn a_request_is_answered_over_a_temporary_queue_by_the_anonymous_relay() {
     client.close().await.unwrap();
     until("the temporary queue is gone", || broker.messages(&address).is_none()).await;
     let late = Message::new("late").with_to(address);
-    let Outcome::Rejected(Some(error)) = relay.send(late).await.unwrap() else { panic!("it must be rejected") };
+    let Outcome::Rejected(Some(error)) = relay.send(late).await.unwrap() else {
+        panic!("it must be rejected")
+    };
     assert_eq!(error.condition.as_str(), "amqp:not-found");
-    let Outcome::Rejected(Some(error)) = relay.send("for nobody").await.unwrap() else { panic!("it must be rejected") };
+    let Outcome::Rejected(Some(error)) = relay.send("for nobody").await.unwrap() else {
+        panic!("it must be rejected")
+    };
     assert_eq!(error.condition.as_str(), "amqp:invalid-field");
     assert!(relay.send(Message::new("made").with_to("on demand")).await.unwrap().is_accepted());
     assert_eq!(broker.messages("on demand"), Some(1));
@@ -268,7 +272,8 @@ async fn browsers_see_all_and_take_nothing() {
 async fn what_cannot_be_honoured_is_told_in_the_attach() {
     let broker = broker(|_| {}).await;
     let connection = connect(&broker).await;
-    let options = ReceiverOptions::new("q").selector("a = 1").durable("d").source_capabilities(["queue", "topic"]);
+    let options =
+        ReceiverOptions::new("q").selector("a = 1").durable("d").source_capabilities(["queue", "topic"]);
     let receiver = connection.receiver(options).await.unwrap();
     let source = receiver.remote_source().expect("there is a source");
     assert_eq!(source.filter, None);
@@ -282,9 +287,8 @@ async fn what_cannot_be_honoured_is_told_in_the_attach() {
 #[tokio::test]
 async fn users_authenticate_and_others_stay_out() {
     let broker = broker(|config| config.add_user("alice", "wonderland").unwrap()).await;
-    let options = |password: &str| {
-        ConnectOptions::new(broker.url()).user("alice").password(password).reconnect(false)
-    };
+    let options =
+        |password: &str| ConnectOptions::new(broker.url()).user("alice").password(password).reconnect(false);
     let connection = Connection::connect(options("wonderland")).await.unwrap();
     assert_eq!(connection.sasl_mechanism().as_deref(), Some("SCRAM-SHA-512"));
     assert!(Connection::connect(options("looking glass")).await.is_err());
@@ -306,7 +310,10 @@ async fn message_formats_pass_through() {
     let receiver = connection.receiver("q").await.unwrap();
     next(&receiver).await.modify(true, false, None).unwrap();
     let delivery = next(&receiver).await;
-    assert_eq!((delivery.message_format(), &delivery.payload()[..]), (0x8001_3000, &b"no sections at all"[..]));
+    assert_eq!(
+        (delivery.message_format(), &delivery.payload()[..]),
+        (0x8001_3000, &b"no sections at all"[..])
+    );
 }
 
 #[tokio::test]

@@ -58,7 +58,11 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
 
     /// A message came: more credit once half of it is used up. `queue` is where the message went.
     pub(super) fn top_up(&mut self, id: ProducerId, queue: Option<QueueId>) {
-        if self.producers.get(id).is_some_and(|producer| !producer.waits && producer.credit <= self.limits.window / 2) {
+        if self
+            .producers
+            .get(id)
+            .is_some_and(|producer| !producer.waits && producer.credit <= self.limits.window / 2)
+        {
             self.grant(id, queue);
         }
     }

@@ -98,7 +98,8 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
     pub(crate) fn consumer_ready(&mut self, id: ConsumerId) {
         let Some(consumer) = self.consumers.get_mut(id) else { return };
         let queue_id = consumer.queue;
-        if !consumer.manner.browses && !std::mem::replace(&mut consumer.in_turns, true)
+        if !consumer.manner.browses
+            && !std::mem::replace(&mut consumer.in_turns, true)
             && let Some(queue) = self.queues.get_mut(queue_id)
         {
             queue.turns.push_back(id);

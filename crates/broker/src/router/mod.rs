@@ -25,8 +25,8 @@ use crate::queue::Queue;
 use crate::slots::{Slots, key};
 use crate::stats::Counters;
 use credit::Producer;
-pub(crate) use dispatch::{Manner, Verdict};
 use dispatch::Consumer;
+pub(crate) use dispatch::{Manner, Verdict};
 use leases::Leases;
 
 key! {

@@ -222,7 +222,8 @@ impl World {
             let Some(index) = delivery.checked_rem(model.under_way.len()) else { return };
             let delivery = model.under_way.remove(index);
             if let Verdict::Returned { failed, undeliverable_here, .. } = verdict {
-                let mut message = Waiting { failures: delivery.message.failures, refused_by: BTreeSet::new() };
+                let mut message =
+                    Waiting { failures: delivery.message.failures, refused_by: BTreeSet::new() };
                 message.refused_by.clone_from(&delivery.message.refused_by);
                 message.failures += u32::from(*failed);
                 if *undeliverable_here {
@@ -241,8 +242,9 @@ impl World {
         let Some((number, id)) = self.pick(consumer) else { return };
         {
             let mut model = self.model.borrow_mut();
-            let (back, rest): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut model.under_way).into_iter().partition(|delivery| delivery.consumer == number);
+            let (back, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut model.under_way)
+                .into_iter()
+                .partition(|delivery| delivery.consumer == number);
             model.under_way = rest;
             for mut delivery in back {
                 delivery.message.failures += 1;

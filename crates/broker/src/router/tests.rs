@@ -124,7 +124,9 @@ fn what_a_lost_consumer_had_is_delivered_again_in_order_and_counted() {
         .sent
         .borrow()
         .iter()
-        .map(|(_, payload)| Message::decode(payload).unwrap().header.map_or(0, |header| header.delivery_count))
+        .map(|(_, payload)| {
+            Message::decode(payload).unwrap().header.map_or(0, |header| header.delivery_count)
+        })
         .collect();
     assert_eq!(counts, [1, 1, 0]);
     assert_eq!(router.messages_of("q"), Some(3));
@@ -153,7 +155,8 @@ fn released_messages_come_again_and_undeliverable_ones_go_to_others() {
     assert_eq!(first.texts(), ["x", "x"]);
     let mut annotations = Map::new();
     annotations.insert(deuteron::Symbol::from("why"), "not mine");
-    let verdict = Verdict::Returned { failed: true, undeliverable_here: true, annotations: Some(annotations) };
+    let verdict =
+        Verdict::Returned { failed: true, undeliverable_here: true, annotations: Some(annotations) };
     router.settle(first.lease(1), verdict);
     assert_eq!(first.texts().len(), 2);
     let (_, second) = consumer(&mut router, "q", 10, Manner::default());
@@ -238,8 +241,7 @@ fn large_messages_get_little_credit() {
 #[test]
 fn the_anonymous_relay_makes_queues_and_refuses_what_has_no_address() {
     let mut router = router(LIMITS);
-    let link = Link::default();
-    let (id, address) = router.open_producer(None, link.clone()).unwrap();
+    let (id, address) = router.open_producer(None, Link::default()).unwrap();
     router.producer_ready(id);
     assert_eq!(address, None);
     let payload = Message::new("x").to_bytes();
@@ -255,9 +257,10 @@ fn the_anonymous_relay_makes_queues_and_refuses_what_has_no_address() {
 fn temporary_queues_have_addresses_of_their_own_and_go_with_their_connection() {
     let mut router = router(LIMITS);
     let owner = ConnectionId(7);
-    let link = Link::with_credit(10);
-    let (_, first) = router.open_consumer(Node::Temporary(owner), Manner::default(), link.clone()).unwrap();
-    let (_, second) = router.open_consumer(Node::Temporary(owner), Manner::default(), Link::default()).unwrap();
+    let (_, first) =
+        router.open_consumer(Node::Temporary(owner), Manner::default(), Link::default()).unwrap();
+    let (_, second) =
+        router.open_consumer(Node::Temporary(owner), Manner::default(), Link::default()).unwrap();
     assert_ne!(first, second);
     let (id, answers) = producer(&mut router, &first);
     produce(&mut router, &answers, id, "answer");
@@ -318,7 +321,8 @@ fn there_are_limits_to_queues_and_addresses() {
 fn waiting_for_a_queue_that_is_deleted_ends() {
     let mut router = router(Limits { queue_messages: 1, ..LIMITS });
     let owner = ConnectionId(1);
-    let (_, address) = router.open_consumer(Node::Temporary(owner), Manner::default(), Link::default()).unwrap();
+    let (_, address) =
+        router.open_consumer(Node::Temporary(owner), Manner::default(), Link::default()).unwrap();
     let link = Link::default();
     let (id, _) = router.open_producer(None, link.clone()).unwrap();
     router.producer_ready(id);
