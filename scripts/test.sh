@@ -11,7 +11,7 @@ fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
-cargo test --workspace --all-features --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+cargo test ${CI:+--locked} --workspace --all-features --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
 
 echo
 if [ -s .peers/missing ]; then

@@ -28,7 +28,7 @@ pub enum Happening {
         /// The target's address.
         address: String,
         /// The message.
-        message: Message,
+        message: Box<Message>,
     },
     /// A message that the server sent was settled.
     Settled(Outcome),
@@ -87,7 +87,7 @@ impl OurServer {
     pub fn received(&self) -> (String, Message) {
         loop {
             match self.next() {
-                Happening::Received { address, message } => return (address, message),
+                Happening::Received { address, message } => return (address, *message),
                 Happening::Failed(error) => panic!("a connection failed: {error}"),
                 _ => {}
             }
@@ -151,7 +151,7 @@ impl Desk {
     fn take(&mut self, mut address: String, mut message: Message) {
         if address == "echo" {
             address = message.reply_to().expect("a request has an address for the answer").to_owned();
-            let id = message.correlation_id().or(message.id()).cloned();
+            let id = message.correlation_id().or_else(|| message.id()).cloned();
             let properties = message.properties_mut();
             properties.to = Some(address.clone());
             properties.correlation_id = id;
@@ -208,7 +208,7 @@ impl MessagingHandler for Desk {
             delivery.receiver().and_then(|receiver| receiver.target()).and_then(|target| target.address);
         let address =
             target.or_else(|| message.to().map(str::to_owned)).expect("a message is for some address");
-        self.tell(Happening::Received { address: address.clone(), message: message.clone() });
+        self.tell(Happening::Received { address: address.clone(), message: Box::new(message.clone()) });
         if address.starts_with("reject") {
             return Ack::Reject(Some(AmqpError::new("example:rejected", "this address rejects")));
         }
