@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use deuteron_codec::{
-    DecodeError, DeliveryState, DeliveryTag, Error as AmqpError, Map, Message, MessageView, Modified,
-    ReceiverSettleMode, Role,
+    DecodeError, DeliveryState, DeliveryTag, Error as AmqpError, Map, Message, MessageView, Role,
 };
 use deuteron_engine::{self as engine, DeliveryId, LinkId};
 
+use crate::drive::settle::{modified, settle_incoming, state_of};
 use crate::drive::shared::{Core, Owner};
 use crate::drive::waits::{Bound, poll_core};
 use crate::link::LinkHandle;
+use crate::options::with_symbol_keys;
 use crate::{Ack, Connection, Error, Fate, Link, Outcome, Phase, Receiver, Scope, Sender};
 
 /// A message under way. One that came holds the message; one that was sent tells its outcome.
@@ -390,61 +391,6 @@ impl Delivery {
             None => error,
         })
     }
-}
-
-impl Core {
-    /// One handle less. True if it was the last.
-    pub(crate) fn forget_share(&mut self, id: DeliveryId) -> bool {
-        match self.shares.get_mut(&id) {
-            Some(1) => {
-                self.shares.remove(&id);
-                false
-            }
-            Some(count) => {
-                *count -= 1;
-                false
-            }
-            None => true,
-        }
-    }
-}
-
-/// The state that an `Ack` gives; `None` for [`Ack::Later`].
-pub(crate) fn state_of(ack: Ack) -> Option<DeliveryState> {
-    match ack {
-        Ack::Accept => Some(DeliveryState::Accepted),
-        Ack::Reject(error) => Some(DeliveryState::Rejected(error.map(Box::new))),
-        Ack::Release => Some(DeliveryState::Released),
-        Ack::Modify { delivery_failed, undeliverable_here, annotations } => {
-            Some(modified(delivery_failed, undeliverable_here, annotations))
-        }
-        Ack::Later => None,
-    }
-}
-
-fn modified(delivery_failed: bool, undeliverable_here: bool, annotations: Option<Map>) -> DeliveryState {
-    DeliveryState::Modified(Box::new(Modified {
-        delivery_failed,
-        undeliverable_here,
-        message_annotations: annotations,
-    }))
-}
-
-/// Gives a message that came its outcome. `None` if it is settled already.
-pub(crate) fn settle_incoming(core: &mut Core, id: DeliveryId, state: DeliveryState) -> Option<()> {
-    let delivery = core.engine.delivery(id)?;
-    let link = delivery.link()?;
-    let settled = delivery.remotely_settled() || !settles_second(core, link);
-    let mut delivery = core.engine.delivery(id)?;
-    delivery.disposition(Some(state), settled);
-    Some(())
-}
-
-/// Whether a link's receiver settles only after the sender (2.8.3).
-fn settles_second(core: &mut Core, link: LinkId) -> bool {
-    core.engine.link(link).is_some_and(|link| {
-        link.config().is_some_and(|config| config.rcv_settle_mode == ReceiverSettleMode::Second)
-    })
 }
 
 impl Clone for Delivery {

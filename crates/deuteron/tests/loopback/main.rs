@@ -7,6 +7,7 @@
 mod failover;
 mod incoming;
 mod links;
+mod messages;
 mod outgoing;
 mod reconnect;
 mod support;
