@@ -18,7 +18,6 @@ use crate::drive::settle::{modified, settle_incoming, state_of};
 use crate::drive::shared::{Core, Owner};
 use crate::drive::waits::{Bound, poll_core};
 use crate::link::LinkHandle;
-use crate::options::with_symbol_keys;
 use crate::{Ack, Connection, Error, Fate, Link, Outcome, Phase, Receiver, Scope, Sender};
 
 /// A message under way. One that came holds the message; one that was sent tells its outcome.

@@ -452,3 +452,23 @@ impl MessagingHandler for StopAtLastClose {
         }
     }
 }
+
+#[test]
+fn stop_does_not_wait_for_clients_that_never_opened() {
+    // Without a deadline of the handshake a wait for them would have no end.
+    let mut recorder = Recorder::starting(|cx| {
+        let listener = cx.listen(on_loopback().handshake_deadline(None)).unwrap();
+        let silent = std::net::TcpStream::connect(listener.local_addr()).unwrap();
+        let injector = cx.injector();
+        std::thread::spawn(move || {
+            while listener.connections() == 0 {
+                std::thread::yield_now();
+            }
+            injector.run(|cx| cx.stop());
+            let mut rest = Vec::new();
+            drop(std::io::Read::read_to_end(&mut &silent, &mut rest));
+        });
+    });
+    Container::new().run(&mut recorder).unwrap();
+    assert!(recorder.log.is_empty(), "{:?}", recorder.log);
+}

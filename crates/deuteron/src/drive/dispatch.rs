@@ -10,10 +10,11 @@ use deuteron_codec::{DeliveryTag, Role};
 use deuteron_engine::{DeliveryId, LinkId};
 
 use super::route::Notice;
+use super::settle::{settle_incoming, state_of};
 use super::shared::{Core, Ending};
 use super::waits::CallbackScope;
 use super::{Driver, Handler, SharedWire, lock_wire};
-use crate::delivery::{settle_incoming, state_of};
+
 use crate::link::LinkHandle;
 use crate::{Ack, Context, Delivery, Link, MessagingHandler, Outcome};
 

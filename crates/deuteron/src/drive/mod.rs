@@ -8,6 +8,7 @@
 //! | attempt | dial, bind, lose, retry, give up |
 //! | turn | read, handle, dispatch, transmit, write, sleep |
 //! | wire | the socket with its buffers |
+//! | settle | outcomes of messages that came |
 //! | route | the engine's events: to inboxes and wakers, or to the batch for the handler |
 //! | dispatch | the batch: callbacks for messages and outcomes |
 //! | endpoints | the batch: what opens, fails and closes |
@@ -25,6 +26,7 @@ mod failure;
 pub(crate) mod keepalive;
 pub(crate) mod links;
 mod route;
+pub(crate) mod settle;
 pub(crate) mod shared;
 pub(crate) mod task;
 pub(crate) mod trace;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use deuteron_engine::EndpointState;
+
 use super::{Driver, Handler, Overdue, SharedWire, failure, lock_wire, route};
 use crate::{Error, Phase, Scope};
 
@@ -154,6 +156,13 @@ impl Driver {
             let length = self.shared.deadlines.write.unwrap_or_default();
             let text = format!("the peer took nothing of what we write for {length:?}");
             return Some(WireEnd::Failed(Error::deadline_passed(Scope::Connection, Phase::Write, text)));
+        }
+        // A client that never opened was let go of before it did: there is nobody to wait for.
+        let abandoned = !self.shared.outgoing
+            && core.engine.local_state() == EndpointState::Closed
+            && core.engine.remote_open().is_none();
+        if abandoned {
+            return Some(WireEnd::Closed);
         }
         let done = core.engine.output_done() || (wire.ended && wire.error.is_some());
         if !done || (!wire.out.is_empty() && !wire.ended) {
