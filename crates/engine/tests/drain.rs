@@ -114,6 +114,19 @@ fn a_drain_that_is_not_answered_is_an_event() {
     });
 }
 
+#[test]
+fn a_drain_ends_with_the_wire() {
+    Conversation::each_client(|c| {
+        let link = c.receiver(5);
+        c.peer.expect_flow().flag("drain", true);
+        c.engine.link(link).expect("attached").drain();
+        c.run();
+        c.rebind();
+        assert_eq!(c.events(), [Event::LinkDrained(link), Event::Unbound]);
+        assert!(!c.engine.link(link).expect("kept").is_draining());
+    });
+}
+
 // As the sender -------------------------------------------------------------------------------------------------
 
 #[test]

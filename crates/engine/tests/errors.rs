@@ -457,6 +457,26 @@ fn a_transfer_beyond_the_credit_leaves_the_numbers_of_the_session_right() {
 }
 
 #[test]
+fn a_transfer_on_a_link_that_was_not_answered_yet() {
+    Conversation::each_server(|c| {
+        c.peer.opens().send_begin(0).send_attach_sender("eager", 0);
+        c.peer.expect_begin();
+        c.engine.open();
+        c.settle();
+        c.engine.sessions().into_iter().for_each(|id| c.engine.session(id).expect("listed").begin());
+        c.run();
+        let link = c.engine.links()[0];
+        c.peer.send_transfer(0, 0, b"too early");
+        c.peer.expect_attach().name("eager").absent("target");
+        c.peer.expect_detach().flag("closed", true).error("amqp:link:transfer-limit-exceeded");
+        c.run();
+        c.engine.link(link).expect("kept until freed").attach();
+        c.peer.send_detach(0);
+        assert_eq!(c.run(), [Event::LinkClosed(link)], "and nothing more is written");
+    });
+}
+
+#[test]
 fn a_message_larger_than_the_link_takes() {
     for parts in [1, 5] {
         Conversation::each_client(|c| {

@@ -5,7 +5,7 @@ use deuteron_engine::codec::{
     TerminusDurability, TerminusExpiryPolicy,
 };
 use deuteron_engine::{EndpointState, Event, LinkConfig, Payload, SendOptions, SessionConfig, UsageError};
-use deuteron_testkit::wire::{Plain, composite, symbols};
+use deuteron_testkit::wire::{AMQP, Plain, composite, symbols};
 use deuteron_testkit::{Answers, Conversation, Pair, Side};
 
 #[test]
@@ -254,6 +254,35 @@ fn a_closing_detach_is_answered_with_one() {
         c.peer.expect_detach().handle(0).flag("closed", true);
         c.engine.link(link).expect("kept until freed").close(None);
         assert_eq!(c.run(), []);
+    });
+}
+
+#[test]
+fn a_flow_that_crosses_our_detach_is_no_event() {
+    Conversation::each_client(|c| {
+        let link = c.sender(0);
+        c.peer.expect_detach();
+        c.engine.link(link).expect("attached").close(None);
+        c.run();
+        c.peer.send_credit(0, 10).send_detach(0);
+        assert_eq!(c.run(), [Event::LinkClosed(link)]);
+    });
+}
+
+#[test]
+fn an_attach_longer_than_512_bytes_waits_for_the_peers_open() {
+    Conversation::each_client(|c| {
+        c.peer.expect_header(AMQP).respond();
+        c.peer.expect_open();
+        c.peer.expect_begin();
+        c.engine.open();
+        let session = c.engine.begin(SessionConfig::default());
+        let address = "a".repeat(600);
+        c.engine.attach(session, LinkConfig::sender("s", address.as_str())).expect("a fresh session");
+        c.run();
+        c.peer.send_open();
+        c.peer.expect_attach().field("target", composite("target").set("address", address));
+        c.run();
     });
 }
 

@@ -192,6 +192,24 @@ fn sessions_above_the_peers_channel_max_wait() {
 }
 
 #[test]
+fn a_begin_longer_than_512_bytes_waits_for_the_peers_open() {
+    Conversation::each_client(|c| {
+        c.peer.expect_header(AMQP).respond();
+        c.peer.expect_open();
+        c.engine.open();
+        let long = "x".repeat(600);
+        let properties = Some([(Symbol::from_static("k"), long.as_str())].into_iter().collect());
+        let session = c.engine.begin(SessionConfig { properties, ..SessionConfig::default() });
+        c.engine.attach(session, LinkConfig::sender("s", "q")).expect("a fresh session");
+        c.run();
+        c.peer.send_open();
+        c.peer.expect_begin().field("properties", Plain::fields([("k", long.into())]));
+        c.peer.expect_attach();
+        c.run();
+    });
+}
+
+#[test]
 fn a_session_freed_before_it_is_answered_disturbs_nobody() {
     Conversation::each_client(|c| {
         c.peer.accepts_open();

@@ -86,7 +86,8 @@ impl Connection {
 
     fn on_link_flow(&mut self, id: LinkId, flow: &Flow) {
         let Some(link) = self.links.get_mut(id) else { return };
-        if link.forgotten {
+        if link.forgotten || link.endpoint.local.is_over() {
+            // Written before the peer saw our detach.
             return;
         }
         if link.is_sender() {

@@ -1,6 +1,6 @@
 //! Commands that open and close sessions and links, and the frames that say so.
 
-use deuteron_codec::{Attach, Begin, Detach, End, Error, Role};
+use deuteron_codec::{Attach, Begin, Detach, Encode, End, Error, Role};
 
 use super::Connection;
 use super::output::frame_size;
@@ -12,6 +12,7 @@ use crate::id::{LinkId, SessionId};
 use crate::link::Link;
 use crate::serial::Serial;
 use crate::session::Session;
+use crate::wire::Wire;
 
 impl Connection {
     /// A session that is not begun yet.
@@ -85,22 +86,17 @@ impl Connection {
         if session.local_channel.is_some() || !session.endpoint.local.is_open() {
             return;
         }
+        let begin = begin_frame(session, self.config.handle_max);
+        if must_wait(wire, &begin) {
+            wire.blocked_endpoints = true;
+            return;
+        }
         let Some(channel) = wire.allocate_channel(id) else {
-            // More sessions than the peer's channel-max: it can never be begun on this wire.
+            // More sessions than the peer's channel-max: it waits for another to end.
             wire.blocked_endpoints = true;
             return;
         };
         session.local_channel = Some(channel);
-        let begin = Begin {
-            remote_channel: session.remote_channel,
-            next_outgoing_id: session.window.next_outgoing.0,
-            incoming_window: session.config.incoming_window.max(1),
-            outgoing_window: session.config.outgoing_window,
-            handle_max: self.config.handle_max,
-            offered_capabilities: session.config.offered_capabilities.clone(),
-            desired_capabilities: session.config.desired_capabilities.clone(),
-            properties: session.config.properties.clone(),
-        };
         session.begin_token += 1;
         let token = session.begin_token;
         let answered = session.endpoint.remote != EndpointState::Uninit;
@@ -123,8 +119,7 @@ impl Connection {
         }
         let Some(channel) = session.local_channel else { return };
         let attach = attach_frame(link, 0);
-        // Before the peer's Open we may send 512 bytes and no more (2.4.1); a longer Attach waits for it.
-        if !wire.open_received && frame_size(&attach) + 8 > wire.peer_max_frame_size {
+        if must_wait(wire, &attach) {
             wire.blocked_endpoints = true;
             return;
         }
@@ -331,6 +326,25 @@ impl Connection {
         } else if let Some(session) = self.sessions.get_mut(id) {
             session.forgotten = true;
         }
+    }
+}
+
+/// Before the peer's Open we may send frames of 512 bytes and no more (2.4.1): a longer one waits for it.
+fn must_wait(wire: &Wire, frame: &impl Encode) -> bool {
+    !wire.open_received && frame_size(frame) + 8 > wire.peer_max_frame_size
+}
+
+fn begin_frame(session: &Session, handle_max: u32) -> Begin {
+    let config = &session.config;
+    Begin {
+        remote_channel: session.remote_channel,
+        next_outgoing_id: session.window.next_outgoing.0,
+        incoming_window: config.incoming_window.max(1),
+        outgoing_window: config.outgoing_window,
+        handle_max,
+        offered_capabilities: config.offered_capabilities.clone(),
+        desired_capabilities: config.desired_capabilities.clone(),
+        properties: config.properties.clone(),
     }
 }
 

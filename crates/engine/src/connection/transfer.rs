@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use deuteron_codec::{Role, Transfer, condition};
+use deuteron_codec::{Error, Role, Transfer, condition};
 
 use super::Connection;
 use crate::delivery::Delivery;
+use crate::endpoint::EndpointState;
 use crate::event::Event;
 use crate::id::{DeliveryId, LinkId, SessionId};
 
@@ -44,7 +45,12 @@ impl Connection {
             // A link that we have detached: what was under way when we did is thrown away.
             self.receive(session_id, link_id, transfer, payload);
         } else {
+            let unanswered = link.endpoint.local == EndpointState::Uninit;
             self.skip_number(session_id, &transfer);
+            if unanswered {
+                let what = "transfer without credit, on a link that was not answered yet";
+                self.reject_link(link_id, Error::new(condition::TRANSFER_LIMIT_EXCEEDED, what));
+            }
         }
     }
 

@@ -52,6 +52,7 @@ impl Connection {
                 self.links.remove(id);
                 continue;
             }
+            let drained = !link.is_sender() && link.drain;
             if std::mem::take(&mut link.reattach) {
                 link.endpoint.local = EndpointState::Open;
             }
@@ -59,6 +60,10 @@ impl Connection {
             link.attach_token += 1;
             link.detach_token += 1;
             link.drain_token += 1;
+            if drained {
+                // The credit is gone with the wire, which is what the drain asked for.
+                self.raise(Event::LinkDrained(id));
+            }
         }
         self.endpoint.forget_remote();
         self.raise(Event::Unbound);
