@@ -10,4 +10,5 @@ mod links;
 mod messages;
 mod outgoing;
 mod reconnect;
+mod restart;
 mod support;
