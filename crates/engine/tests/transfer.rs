@@ -371,6 +371,8 @@ fn a_streamed_message_leaves_in_parts() {
             .payload("one");
         c.engine.delivery(id).expect("started").stream(bytes_of("one")).expect("streaming");
         c.run();
+        let credit = c.engine.link(link).map(|link| link.credit());
+        assert_eq!(credit, Some(9), "what has begun to leave costs one credit, not two");
         c.peer.expect_transfer().absent("delivery-tag").flag("more", true).payload("two");
         c.engine.delivery(id).expect("started").stream(bytes_of("two")).expect("streaming");
         c.run();

@@ -221,7 +221,11 @@ impl LinkMut<'_> {
     /// Senders: messages that the peer would take now, less those queued; negative when more are queued than it takes.
     /// Receivers: messages that the peer may still send.
     pub fn credit(&self) -> i64 {
-        self.link().map_or(0, |link| i64::from(link.credit) - link.queue.len() as i64)
+        let Some(link) = self.link() else { return 0 };
+        // A message that has begun to leave has used its credit already.
+        let begun = link.queue.front().and_then(|first| self.connection.deliveries.get(*first));
+        let begun = i64::from(begun.is_some_and(|delivery| delivery.on_wire));
+        i64::from(link.credit) + begun - link.queue.len() as i64
     }
 
     /// Senders: messages not wholly on the wire. Receivers: whole messages not taken.
