@@ -45,6 +45,10 @@ impl<K: Key, T> Store<K, T> {
             slot.entry = Entry::Occupied(value);
             return K::new(index, slot.generation);
         }
+        if self.slots.is_empty() {
+            // Most connections have one session and one link: room for four would be most of what they take.
+            self.slots.reserve_exact(1);
+        }
         let index = self.slots.len() as u32;
         self.slots.push(Slot { generation: 0, entry: Entry::Occupied(value) });
         K::new(index, 0)

@@ -1,5 +1,6 @@
 //! One turn of a bound connection: read, handle, dispatch, transmit, write, sleep.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,6 +16,11 @@ const TURNS: usize = 16;
 
 /// How long a connection that is never idle may go without having its deadlines looked at.
 const PATIENCE: Duration = Duration::from_millis(50);
+
+thread_local! {
+    /// A batch that nobody uses: sleeping connections hold none.
+    static SPARE: Cell<Vec<route::Notice>> = const { Cell::new(Vec::new()) };
+}
 
 /// How a wire ended.
 #[derive(Debug)]
@@ -79,6 +85,9 @@ impl Driver {
             self.overdue = Overdue::No;
         }
         core.alarms.fire(now, &mut self.woken);
+        if self.batch.capacity() == 0 && core.engine.has_events() {
+            self.batch = SPARE.take();
+        }
         route::route_all(&mut core, &mut self.batch, &mut self.woken);
         let has_batch = !self.batch.is_empty();
         if has_batch {
@@ -111,6 +120,10 @@ impl Driver {
             core.driver_until = until;
             core.engine.shrink(now);
             drop(core);
+            if self.batch.capacity() > 0 {
+                SPARE.set(std::mem::take(&mut self.batch));
+            }
+            self.acks.shrink_to(16);
             wire.rest();
             // The socket may have become writable since; its waker was left by the last write.
             if blocked && wire.write(cx, now) {
