@@ -1,6 +1,7 @@
 //! What a broker is told before it starts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use deuteron::sasl::{Password, Users};
 use deuteron::{Error, Limits as EngineLimits, ListenOptions, Scope, TlsServerConfig, Url};
@@ -27,6 +28,9 @@ pub struct BrokerConfig {
     pub users: Option<Users>,
     /// Offers PLAIN without TLS as well, for clients that know nothing better. Default false.
     pub allow_insecure: bool,
+    /// Closes connections whose clients say nothing for this long, not even that they are there.
+    /// Default `None`: never; a client whose machine is gone then keeps its messages.
+    pub heartbeat: Option<Duration>,
     /// How much all messages together may take, in bytes; each counts for 128 more than its size.
     /// Default 1 GiB. When it is reached, producers wait for credit; what they have credit for
     /// already is still taken.
@@ -52,6 +56,7 @@ impl Default for BrokerConfig {
             tls: None,
             users: None,
             allow_insecure: false,
+            heartbeat: None,
             max_bytes: 1 << 30,
             max_queue_bytes: 512 << 20,
             max_queue_messages: 10_000_000,
@@ -128,6 +133,10 @@ impl BrokerConfig {
                 )
                 .require_sasl(true)
                 .allow_insecure_mechanisms(self.allow_insecure),
+        };
+        let options = match self.heartbeat {
+            Some(heartbeat) => options.heartbeat(heartbeat),
+            None => options,
         };
         match &self.tls {
             Some(tls) => options.tls(tls.clone()),

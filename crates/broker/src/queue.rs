@@ -8,6 +8,9 @@ use bytes::Bytes;
 use crate::message::{Stored, cost};
 use crate::router::{ConnectionId, ConsumerId, ProducerId};
 
+/// Places for messages that an empty queue keeps.
+const KEPT: usize = 4096;
+
 /// Messages, in the order in which they came, and who waits for what.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -115,6 +118,9 @@ impl Queue {
     pub(crate) fn remove(&mut self, message: &Stored) {
         self.messages -= 1;
         self.bytes -= message.cost();
+        if self.messages == 0 && self.ready.capacity() > KEPT {
+            self.ready.shrink_to(0);
+        }
     }
 
     /// A copy of the first message from `cursor` on, and the cursor behind it.

@@ -43,16 +43,21 @@ struct Slot<T> {
     entry: Option<T>,
 }
 
+/// Slots that are kept when all are free.
+const KEPT: usize = 4096;
+
 /// Entries by key.
 pub(crate) struct Slots<K, T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
+    /// That of new slots: beyond any that was given back to the system.
+    generation: u32,
     key: PhantomData<K>,
 }
 
 impl<K, T> Default for Slots<K, T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), key: PhantomData }
+        Self { slots: Vec::new(), free: Vec::new(), generation: 0, key: PhantomData }
     }
 }
 
@@ -66,8 +71,8 @@ impl<K: Key, T> Slots<K, T> {
         }
         // Four thousand million entries do not fit into memory.
         let index = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-        self.slots.push(Slot { generation: 0, entry: Some(entry) });
-        K::new(index, 0)
+        self.slots.push(Slot { generation: self.generation, entry: Some(entry) });
+        K::new(index, self.generation)
     }
 
     pub(crate) fn get(&self, key: K) -> Option<&T> {
@@ -88,7 +93,17 @@ impl<K: Key, T> Slots<K, T> {
         let entry = slot.entry.take()?;
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(key.slot());
+        if self.slots.len() > KEPT && self.len() == 0 {
+            self.shrink();
+        }
         Some(entry)
+    }
+
+    /// Gives the memory back after a rush. Old keys go on finding nothing.
+    fn shrink(&mut self) {
+        self.generation = self.slots.iter().map(|slot| slot.generation).max().unwrap_or(0);
+        self.slots = Vec::new();
+        self.free = Vec::new();
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -123,5 +138,18 @@ mod tests {
         assert_eq!(slots.get_mut(second), Some(&mut "second"));
         assert_eq!(slots.len(), 1);
         assert_eq!(slots.keys().collect::<Vec<_>>(), [second]);
+    }
+
+    #[test]
+    fn memory_is_given_back_and_old_keys_still_find_nothing() {
+        let mut slots: Slots<TestKey, usize> = Slots::default();
+        let keys: Vec<_> = (0..2 * KEPT).map(|entry| slots.insert(entry)).collect();
+        for key in &keys {
+            assert!(slots.remove(*key).is_some());
+        }
+        assert_eq!(slots.slots.capacity(), 0);
+        let again: Vec<_> = (0..2 * KEPT).map(|entry| slots.insert(entry)).collect();
+        assert!(keys.iter().all(|key| slots.get(*key).is_none()));
+        assert!(again.iter().enumerate().all(|(entry, key)| slots.get(*key) == Some(&entry)));
     }
 }

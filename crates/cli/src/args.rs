@@ -56,6 +56,9 @@ pub(crate) struct BrokerArgs {
     /// How much all messages may take; then producers wait. A number of bytes, or with k, M or G.
     #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = bytes)]
     pub(crate) max_bytes: u64,
+    /// Closes connections whose clients are silent for this many seconds. Default: never.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) heartbeat: Option<u64>,
     /// Threads that connections are spread over. Default: one for each processor.
     #[arg(long)]
     pub(crate) threads: Option<usize>,
@@ -93,6 +96,10 @@ pub(crate) struct DemoArgs {
     /// How many messages.
     #[arg(long, short, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(2..=10_000_000))]
     pub(crate) count: u64,
+    /// Messages a second. Default: at a terminal so many that it takes four seconds and can be
+    /// watched, otherwise as fast as it goes.
+    #[arg(long, short, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) rate: Option<u64>,
 }
 
 /// A number of bytes: `500`, `64k`, `100M`, `2G`.

@@ -39,6 +39,7 @@ fn config(args: BrokerArgs) -> Result<BrokerConfig, Failure> {
     let mut config = BrokerConfig {
         max_bytes: args.max_bytes,
         max_queue_bytes: args.max_bytes,
+        heartbeat: args.heartbeat.map(Duration::from_secs),
         allow_insecure: args.allow_insecure,
         tls: args.tls_cert.zip(args.tls_key).map(|(chain, key)| TlsServerConfig::files(chain, key)),
         ..BrokerConfig::listening(args.listen)

@@ -1,8 +1,9 @@
 //! The progress bar: at a terminal only.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A bar over `count` messages on standard error; an invisible one if that is no terminal.
 pub(crate) fn bar(count: u64) -> ProgressBar {
@@ -12,9 +13,13 @@ pub(crate) fn bar(count: u64) -> ProgressBar {
         ProgressDrawTarget::hidden()
     };
     let bar = ProgressBar::with_draw_target(Some(count), target);
-    let template = "{elapsed_precise} [{wide_bar}] {human_pos}/{human_len} messages, {per_sec}";
+    let template = "{elapsed_precise} [{wide_bar}] {human_pos}/{human_len} messages, {rate}/s";
     if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("=> "));
+        let rate = |state: &ProgressState, out: &mut dyn Write| {
+            // A bar that cannot be written is not worth an error.
+            let _ = write!(out, "{:.0}", state.per_sec());
+        };
+        bar.set_style(style.with_key("rate", rate).progress_chars("=> "));
     }
     bar
 }

@@ -31,7 +31,8 @@ fn nothing_is_lost_when_the_first_server_is_killed() {
             panic!("{out}")
         };
         assert_eq!((sent, settled, received, lost, failovers), (count, count, count, 0, 1), "{out}");
-        assert!(duplicated <= count / 2, "at most what the first server had: {out}");
+        // The first server never acknowledged its last message, if no more.
+        assert!((1..=count / 2).contains(&duplicated), "{out}");
     }
 }
 

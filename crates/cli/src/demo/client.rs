@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deuteron::{
     Connection, Container, Context, Delivery, DeliveryTag, Error, Message, MessagingHandler, SendOptions,
@@ -15,8 +15,8 @@ use super::timeline::Timeline;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 
-/// How often the interrupt is looked at.
-const GLANCE: Duration = Duration::from_millis(50);
+/// How often the interrupt is looked at, and the rate.
+const GLANCE: Duration = Duration::from_millis(20);
 
 const DEADLINE_TIMER: u64 = 0;
 const GLANCE_TIMER: u64 = 1;
@@ -25,11 +25,14 @@ const GLANCE_TIMER: u64 = 1;
 pub(crate) struct Client {
     urls: [String; 2],
     count: u64,
+    /// Messages a second, if they are held back.
+    rate: Option<u64>,
+    started: Instant,
+    sender: Option<Sender>,
     timeline: Arc<Timeline>,
     cue: mpsc::Sender<Cue>,
     deadline: Duration,
     interrupt: Option<Interrupt>,
-    connection: Option<Connection>,
     connected_to: Option<String>,
     /// What it has written down.
     record: SendRecord,
@@ -61,17 +64,20 @@ impl Client {
     pub(crate) fn new(
         urls: [String; 2],
         count: u64,
+        rate: Option<u64>,
         timeline: Arc<Timeline>,
         cue: mpsc::Sender<Cue>,
     ) -> Self {
         Self {
             urls,
             count,
+            rate,
+            started: Instant::now(),
+            sender: None,
             timeline,
             cue,
             deadline: Duration::ZERO,
             interrupt: None,
-            connection: None,
             connected_to: None,
             record: SendRecord { sent: 0, settled: Ids::new(count), failovers: 0 },
         }
@@ -100,6 +106,27 @@ impl Client {
         self.record.settled.distinct() == self.count
     }
 
+    /// How many messages may have been sent by now.
+    fn due(&self) -> u64 {
+        let Some(rate) = self.rate else { return self.count };
+        let milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        rate.saturating_mul(milliseconds).div_ceil(1000).min(self.count)
+    }
+
+    fn send(&mut self, sender: &Sender) {
+        let due = self.due();
+        while self.record.sent < due && sender.credit() > 0 {
+            let id = self.record.sent;
+            let message = Message::new("Nothing is lost.").with_id(id);
+            let options = SendOptions { tag: Some(DeliveryTag::from(id)), ..SendOptions::default() };
+            if let Err(error) = sender.send_now_with(message, options) {
+                self.say(format_args!("cannot send: {error}"));
+                return;
+            }
+            self.record.sent += 1;
+        }
+    }
+
     fn end(&self, cx: &mut Context<'_>) {
         cx.stop();
     }
@@ -108,16 +135,16 @@ impl Client {
 impl MessagingHandler for Client {
     fn on_start(&mut self, cx: &mut Context<'_>) {
         let [first, second] = &self.urls;
+        self.started = Instant::now();
         self.say(format_args!("connecting with the list {first}, {second}"));
         cx.schedule(self.deadline, DEADLINE_TIMER);
         cx.schedule(GLANCE, GLANCE_TIMER);
         let opened = cx.connect(self.urls.as_slice()).and_then(|connection| {
             // By default what was not settled is sent again after a reconnect.
-            connection.open_sender("demo")?;
-            Ok(connection)
+            connection.open_sender("demo")
         });
         match opened {
-            Ok(connection) => self.connection = Some(connection),
+            Ok(sender) => self.sender = Some(sender),
             Err(error) => {
                 self.say(format_args!("cannot start: {error}"));
                 self.end(cx);
@@ -147,16 +174,7 @@ impl MessagingHandler for Client {
     }
 
     fn on_sendable(&mut self, _: &mut Context<'_>, sender: &Sender) {
-        while self.record.sent < self.count && sender.credit() > 0 {
-            let id = self.record.sent;
-            let message = Message::new("Nothing is lost.").with_id(id);
-            let options = SendOptions { tag: Some(DeliveryTag::from(id)), ..SendOptions::default() };
-            if let Err(error) = sender.send_now_with(message, options) {
-                self.say(format_args!("cannot send: {error}"));
-                return;
-            }
-            self.record.sent += 1;
-        }
+        self.send(sender);
     }
 
     fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: &Delivery) {
@@ -203,6 +221,9 @@ impl MessagingHandler for Client {
                 self.end(cx);
             }
             _ => {
+                if let Some(sender) = self.sender.clone() {
+                    self.send(&sender);
+                }
                 cx.schedule(GLANCE, GLANCE_TIMER);
             }
         }

@@ -10,8 +10,8 @@ mod record;
 mod server;
 mod timeline;
 
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use deuteron::{ConnectOptions, Connection};
@@ -27,6 +27,9 @@ use timeline::Timeline;
 
 /// The whole demonstration ends after this, one way or the other.
 const DEADLINE: Duration = Duration::from_secs(50);
+
+/// How many seconds sending takes where somebody watches.
+const WATCHED: u64 = 4;
 
 /// What the parts of the demonstration tell the one who directs it.
 pub(crate) enum Cue {
@@ -50,7 +53,7 @@ pub(crate) fn run(args: DemoArgs) -> Result<(), Failure> {
     };
     let urls = [first.url().to_owned(), second.url().to_owned()];
     let (cue, cues) = mpsc::channel();
-    let client = Client::new(urls.clone(), count, Arc::clone(&timeline), cue);
+    let client = Client::new(urls.clone(), count, rate(&args), Arc::clone(&timeline), cue);
     let running = client.start(DEADLINE, Interrupt::watch())?;
     let mut first = Some(first);
     while let Ok(cue) = cues.recv() {
@@ -69,6 +72,12 @@ pub(crate) fn run(args: DemoArgs) -> Result<(), Failure> {
     let report = Report::new(count, sender.sent, &sender.settled, &received, sender.failovers);
     println!("{report}");
     report.verdict()
+}
+
+/// Messages a second; `None` is as fast as it goes.
+fn rate(args: &DemoArgs) -> Option<u64> {
+    let watched = std::io::stderr().is_terminal();
+    args.rate.or_else(|| watched.then(|| args.count.div_ceil(WATCHED)))
 }
 
 /// Starts a server that was killed again, at the address that it had.

@@ -32,7 +32,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server. It listens when this returns. With `doom` it is killed by that many messages.
+    /// Starts a server. It listens when this returns. With `doom` it is killed after that many messages.
     pub(crate) fn start(
         name: &'static str,
         url: &str,
@@ -46,8 +46,8 @@ impl Server {
         let handler = Counting {
             name,
             url: url.to_owned(),
-            left: doom,
-            accepted: 0,
+            doom,
+            recorded: 0,
             killed: Arc::clone(&killed),
             unanswered: Vec::new(),
             ready: Some(ready),
@@ -100,9 +100,9 @@ async fn until_killed(container: &Container, handler: Counting, killed: &AtomicB
 struct Counting {
     name: &'static str,
     url: String,
-    /// How many more messages until it is killed.
-    left: Option<u64>,
-    accepted: u64,
+    /// The message that kills it, by number.
+    doom: Option<u64>,
+    recorded: u64,
     killed: Arc<AtomicBool>,
     /// What came in the same instant in which it was killed.
     unanswered: Vec<Delivery>,
@@ -149,13 +149,13 @@ impl MessagingHandler for Counting {
                 "this is no message of the demonstration",
             )));
         }
-        self.accepted += 1;
-        if let Some(left) = &mut self.left {
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                self.killed.store(true, Ordering::Release);
-                self.say(format_args!("KILLED after {} messages, its sockets dropped", self.accepted));
-            }
+        self.recorded += 1;
+        if self.doom == Some(self.recorded) {
+            // The worst moment: written down, and the client will never hear of it.
+            self.killed.store(true, Ordering::Release);
+            self.say(format_args!("KILLED after {} messages, its sockets dropped", self.recorded));
+            self.unanswered.push(delivery.clone());
+            return Ack::Later;
         }
         Ack::Accept
     }
