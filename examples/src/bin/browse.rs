@@ -1,6 +1,6 @@
 //! A browser: it gets copies of the messages, and the queue keeps them.
 //!
-//! browse [URL] [ADDRESS]
+//! `browse [URL] [ADDRESS]`
 
 use deuteron::{Container, Error, ReceiverOptions};
 use std::process::ExitCode;

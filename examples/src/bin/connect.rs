@@ -1,6 +1,6 @@
 //! An outgoing connection: it is made when the loop starts, and told of when it is open.
 //!
-//! connect [URL]
+//! `connect [URL]`
 
 use deuteron::{Connection, Container, Context, Error, MessagingHandler};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! An outgoing connection, with async and await.
 //!
-//! connect_async [URL]
+//! `connect_async [URL]`
 
 use deuteron::{Connection, Error};
 use std::process::ExitCode;

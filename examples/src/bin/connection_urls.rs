@@ -1,6 +1,6 @@
 //! Connection URLs: what is in them, and what is said about those that cannot be used. Nothing is connected.
 //!
-//! connection_urls [URL ...]
+//! `connection_urls [URL ...]`
 
 use deuteron::Url;
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Receives without a broker: it listens, and takes what clients send. `send` is such a client.
 //!
-//! direct_receive [URL] [COUNT]: ends after COUNT messages (default: never)
+//! `direct_receive [URL] [COUNT]`: ends after COUNT messages (default: never)
 
 use deuteron::{Ack, Container, Context, Delivery, MessagingHandler};
 use std::process::ExitCode;

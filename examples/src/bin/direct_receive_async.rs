@@ -1,6 +1,6 @@
 //! Receives without a broker, with async and await: takes the first link of the first client.
 //!
-//! direct_receive_async [URL] [COUNT]: ends after COUNT messages (default 10)
+//! `direct_receive_async [URL] [COUNT]`: ends after COUNT messages (default 10)
 
 use deuteron::codec::{Error as AmqpError, condition};
 use deuteron::{Container, Link};

@@ -1,6 +1,6 @@
 //! Sends without a broker: it listens, and gives messages to clients that attach a receiver. `receive` is such a client.
 //!
-//! direct_send [URL] [COUNT]: ends when COUNT messages are accepted (default 10)
+//! `direct_send [URL] [COUNT]`: ends when COUNT messages are accepted (default 10)
 
 use deuteron::{Container, Context, Delivery, MessagingHandler, Sender};
 use std::process::ExitCode;

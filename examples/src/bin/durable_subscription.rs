@@ -1,7 +1,7 @@
 //! A durable subscription: it goes on collecting messages while the program does not run. The server finds it again by the
 //! container id and the link name, so both are fixed; the link is detached, not closed, which would end the subscription.
 //!
-//! durable_subscription [URL] [ADDRESS]
+//! `durable_subscription [URL] [ADDRESS]`
 
 use deuteron::{Connection, Container, Context, Error, Link, MessagingHandler, ReceiverOptions};
 use std::process::ExitCode;

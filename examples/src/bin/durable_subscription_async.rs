@@ -1,6 +1,6 @@
 //! A durable subscription, with async and await: a fixed container id and link name, and detach instead of close.
 //!
-//! durable_subscription_async [URL] [ADDRESS]
+//! `durable_subscription_async [URL] [ADDRESS]`
 
 use deuteron::{Container, Error, ReceiverOptions};
 use std::process::ExitCode;

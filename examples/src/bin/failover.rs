@@ -1,6 +1,6 @@
 //! Failover: a list of servers. When one cannot be reached the next is tried, and after the last the first again.
 //!
-//! failover [URL ...]: ends when the connection has been open twice
+//! `failover [URL ...]`: ends when the connection has been open twice
 
 use deuteron::{Connection, Container, Context, Error, MessagingHandler};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Failover, with async and await: the list goes through once, and then the program gives up.
 //!
-//! failover_async [URL ...]
+//! `failover_async [URL ...]`
 
 use deuteron::{ConnectOptions, Connection, Error};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Hello World in one program, without a broker: it listens, connects to itself, sends a message and receives it.
 //!
-//! hello_world [URL]: where to listen; the default is a free port
+//! `hello_world [URL]`: where to listen; the default is a free port
 
 use deuteron::{Ack, Connection, Container, Context, Delivery, MessagingHandler, Sender};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Hello World through a broker, with async and await. Without a URL the broker is one inside this program.
 //!
-//! hello_world_async [URL]
+//! `hello_world_async [URL]`
 
 use deuteron::Connection;
 use deuteron_broker::{Broker, BrokerConfig};

@@ -1,6 +1,6 @@
 //! Incoming connections. Port 0 lets the system choose; `amqp://0.0.0.0` is all IPv4 interfaces, `amqp://[::]` all IPv6.
 //!
-//! listen [URL] [COUNT]: ends when COUNT connections have come and gone (default: never)
+//! `listen [URL] [COUNT]`: ends when COUNT connections have come and gone (default: never)
 
 use deuteron::{Connection, Container, Context, MessagingHandler};
 use std::process::ExitCode;

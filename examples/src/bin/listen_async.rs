@@ -1,6 +1,6 @@
 //! Incoming connections, with async and await: one task for each.
 //!
-//! listen_async [URL] [COUNT]: ends when COUNT connections have come and gone (default: never)
+//! `listen_async [URL] [COUNT]`: ends when COUNT connections have come and gone (default: never)
 
 use deuteron::{Container, Error};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Receives messages and prints them. What `on_message` returns settles the message.
 //!
-//! receive [URL] [ADDRESS] [COUNT]
+//! `receive [URL] [ADDRESS] [COUNT]`
 
 use deuteron::{
     Ack, Connection, Container, Context, Delivery, Error, Link, MessagingHandler, ReceiverOptions, TimerId,

@@ -1,6 +1,6 @@
 //! Receives messages and prints them, with async and await.
 //!
-//! receive_async [URL] [ADDRESS] [COUNT]
+//! `receive_async [URL] [ADDRESS] [COUNT]`
 
 use deuteron::Connection;
 use std::error::Error;

@@ -1,7 +1,7 @@
 //! Reconnect as it is by default: a lost connection, and one that could not be made, is tried again after 0, 0.1, 0.2,
 //! 0.4 ... 6.4, 10, 10 seconds, for ever. Stop the server and start it again to see it.
 //!
-//! reconnect [URL] [TIMES]: ends when the connection has been open TIMES times (default 2)
+//! `reconnect [URL] [TIMES]`: ends when the connection has been open TIMES times (default 2)
 
 use deuteron::{Connection, Container, Context, Error, MessagingHandler};
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Reconnect, with async and await: the program sends on, whatever becomes of the connection. What was not settled when a
 //! wire was lost is sent again: each message arrives at least once.
 //!
-//! reconnect_async [URL] [ADDRESS] [COUNT]
+//! `reconnect_async [URL] [ADDRESS] [COUNT]`
 
 use deuteron::{Connection, Error};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Reconnect with other delays: 0, 0.01, 0.03, 0.05, 0.05 seconds, and then no more.
 //!
-//! reconnect_backoff [URL]
+//! `reconnect_backoff [URL]`
 
 use deuteron::{Backoff, ConnectOptions, Connection, Container, Context, Error, MessagingHandler};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Reconnect turned off: one attempt, and a lost connection stays lost.
 //!
-//! reconnect_off [URL]
+//! `reconnect_off [URL]`
 
 use deuteron::{ConnectOptions, Connection, Container, Context, Error, MessagingHandler};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Reconnect turned off, with async and await: one attempt, and a lost connection stays lost.
 //!
-//! reconnect_off_async [URL]
+//! `reconnect_off_async [URL]`
 
 use deuteron::{ConnectOptions, Connection, Error};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Reconnect by a policy of one's own: the delay starts with 0, is then 0.1 seconds, and doubles up to 10 seconds.
 //!
-//! reconnect_policy [URL] [TIMES]: ends when the connection has been open TIMES times (default 1)
+//! `reconnect_policy [URL] [TIMES]`: ends when the connection has been open TIMES times (default 1)
 
 use deuteron::{ConnectOptions, Connection, Container, Context, MessagingHandler, ReconnectPolicy};
 use std::process::ExitCode;

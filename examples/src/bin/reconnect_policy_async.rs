@@ -1,6 +1,6 @@
 //! Reconnect by a policy of one's own, with async and await: a fixed list of delays.
 //!
-//! reconnect_policy_async [URL]
+//! `reconnect_policy_async [URL]`
 
 use deuteron::{ConnectOptions, Connection, Error, ReconnectPolicy};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! A client that sends requests and waits for the answers, at an address that the other side makes up for it.
 //!
-//! request_client [URL] [ADDRESS] [TEXT ...]
+//! `request_client [URL] [ADDRESS] [TEXT ...]`
 
 use deuteron::{
     Ack, Connection, Container, Context, Delivery, Error, Link, Message, MessagingHandler, ReceiverOptions,

@@ -1,6 +1,6 @@
 //! A client that sends requests and waits for the answers, with async and await.
 //!
-//! request_client_async [URL] [ADDRESS] [TEXT ...]
+//! `request_client_async [URL] [ADDRESS] [TEXT ...]`
 
 use deuteron::{Connection, Message, ReceiverOptions};
 use std::error::Error;

@@ -1,7 +1,7 @@
 //! A server behind a broker: it takes requests from a queue, and sends each answer to the address that the request names.
 //! The answer is the text of the request in capitals.
 //!
-//! request_server [URL] [ADDRESS] [COUNT]: ends after COUNT requests (default: never)
+//! `request_server [URL] [ADDRESS] [COUNT]`: ends after COUNT requests (default: never)
 
 use deuteron::{
     Ack, Connection, Container, Context, Delivery, Error, Message, MessagingHandler, Sender, SenderOptions,
@@ -45,7 +45,7 @@ impl MessagingHandler for Server {
         };
         println!("request: {text}");
         let mut answer = Message::new(text.to_uppercase()).with_to(reply_to);
-        answer.properties_mut().correlation_id = request.correlation_id().or(request.id()).cloned();
+        answer.properties_mut().correlation_id = request.correlation_id().or_else(|| request.id()).cloned();
         match self.answers.as_ref().map(|answers| answers.send_now(answer)) {
             Some(Ok(_)) => Ack::Accept,
             _ => Ack::Release,

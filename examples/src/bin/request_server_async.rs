@@ -1,6 +1,6 @@
 //! A server behind a broker, with async and await.
 //!
-//! request_server_async [URL] [ADDRESS] [COUNT]: ends after COUNT requests (default: never)
+//! `request_server_async [URL] [ADDRESS] [COUNT]`: ends after COUNT requests (default: never)
 
 use deuteron::{Connection, Message, SenderOptions};
 use std::error::Error;
@@ -21,7 +21,7 @@ async fn run(url: &str, address: &str, count: u32) -> Result<(), Box<dyn Error>>
         };
         println!("request: {text}");
         let mut answer = Message::new(text.to_uppercase()).with_to(reply_to);
-        answer.properties_mut().correlation_id = request.correlation_id().or(request.id()).cloned();
+        answer.properties_mut().correlation_id = request.correlation_id().or_else(|| request.id()).cloned();
         let outcome = answers.send(answer).await?;
         if !outcome.is_accepted() {
             eprintln!("the answer was not accepted: {outcome:?}");

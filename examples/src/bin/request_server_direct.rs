@@ -1,7 +1,7 @@
 //! A server without a broker: clients connect to it, and each has its answers sent to an address that the server makes up.
 //! The answer is the text of the request in capitals.
 //!
-//! request_server_direct [URL] [COUNT]: ends after COUNT answers (default: never)
+//! `request_server_direct [URL] [COUNT]`: ends after COUNT answers (default: never)
 
 use deuteron::codec::{Error as AmqpError, condition};
 use deuteron::{Ack, Container, Context, Delivery, Link, Message, MessagingHandler, Sender, Source};
@@ -51,7 +51,7 @@ impl MessagingHandler for Server {
         let text = request.body_text().unwrap_or_default();
         println!("request: {text}");
         let mut answer = Message::new(text.to_uppercase());
-        answer.properties_mut().correlation_id = request.correlation_id().or(request.id()).cloned();
+        answer.properties_mut().correlation_id = request.correlation_id().or_else(|| request.id()).cloned();
         if answers.send_now(answer).is_ok() { Ack::Accept } else { Ack::Release }
     }
 
@@ -65,7 +65,7 @@ impl MessagingHandler for Server {
     }
 
     fn on_link_closed(&mut self, _: &mut Context<'_>, link: &Link) {
-        self.answers.retain(|_, sender| Some(&*sender) != link.as_sender().as_deref());
+        self.answers.retain(|_, sender| Some(&*sender) != link.as_sender());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Listening with users and passwords, by SCRAM: the password itself does not cross the network.
 //!
-//! sasl_listen [URL] [USER] [PASSWORD]: ends with the first connection that was open
+//! `sasl_listen [URL] [USER] [PASSWORD]`: ends with the first connection that was open
 
 use deuteron::sasl::{Password, Users, UsersError};
 use deuteron::{Connection, Container, Context, Error, ListenOptions, Listener, MessagingHandler};

@@ -1,7 +1,7 @@
 //! Authentication by user and password. The strongest mechanism that both sides have is used; PLAIN only with TLS, unless
 //! `allow_insecure_mechanisms(true)` allows it. A wrong password is not tried again.
 //!
-//! sasl_password [URL] [USER] [PASSWORD]
+//! `sasl_password [URL] [USER] [PASSWORD]`
 
 use deuteron::{ConnectOptions, Connection, Container, Context, Error, MessagingHandler};
 use std::process::ExitCode;

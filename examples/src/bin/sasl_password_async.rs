@@ -1,6 +1,6 @@
 //! Authentication by user and password, with async and await.
 //!
-//! sasl_password_async [URL] [USER] [PASSWORD]
+//! `sasl_password_async [URL] [USER] [PASSWORD]`
 
 use deuteron::{ConnectOptions, Connection, Error};
 use std::process::ExitCode;

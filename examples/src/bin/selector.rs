@@ -1,6 +1,6 @@
 //! A selector: only messages for which the expression holds are delivered.
 //!
-//! selector [URL] [ADDRESS]
+//! `selector [URL] [ADDRESS]`
 
 use deuteron::{Container, Error, ReceiverOptions};
 use std::process::ExitCode;

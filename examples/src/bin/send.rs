@@ -1,6 +1,6 @@
 //! Sends messages and waits until the server has settled them all.
 //!
-//! send [URL] [ADDRESS] [COUNT]
+//! `send [URL] [ADDRESS] [COUNT]`
 
 use deuteron::{Connection, Container, Context, Delivery, Error, Message, MessagingHandler, Sender, TimerId};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Sends messages, many in flight at once, and waits for all their outcomes.
 //!
-//! send_async [URL] [ADDRESS] [COUNT]
+//! `send_async [URL] [ADDRESS] [COUNT]`
 
 use deuteron::{Connection, Error, Message};
 use std::process::ExitCode;

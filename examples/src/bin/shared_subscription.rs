@@ -1,6 +1,6 @@
 //! A shared subscription: the messages of a topic are shared out among all receivers that name it.
 //!
-//! shared_subscription [URL] [ADDRESS]
+//! `shared_subscription [URL] [ADDRESS]`
 
 use deuteron::{Container, Error, ReceiverOptions};
 use std::process::ExitCode;

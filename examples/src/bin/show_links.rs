@@ -1,6 +1,6 @@
 //! Listens, and prints what each link of each client asks for. Good for seeing what options become on the wire.
 //!
-//! show_links [URL] [COUNT]: ends after COUNT links have gone (default: never)
+//! `show_links [URL] [COUNT]`: ends after COUNT links have gone (default: never)
 
 use deuteron::{Container, Context, Link, MessagingHandler};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Timers and events from other threads, without any connection.
 //!
-//! timer
+//! `timer`
 
 use deuteron::{Container, Context, MessagingHandler, TimerId};
 use std::any::Any;

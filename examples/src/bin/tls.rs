@@ -1,7 +1,7 @@
 //! TLS: a server whose certificate an authority of one's own has signed. Without CA-FILE the authorities of the system
 //! are trusted. The certificate must be for the host in the URL.
 //!
-//! tls [URL] [CA-FILE]
+//! `tls [URL] [CA-FILE]`
 
 use deuteron::{ConnectOptions, Connection, Container, Context, Error, MessagingHandler, TlsConfig};
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! TLS, with async and await: an authority of one's own, and a client certificate if one is given. A server that asks for
 //! SASL EXTERNAL takes the name in the certificate as the user.
 //!
-//! tls_async [URL] [CA-FILE] [CERTIFICATE-FILE KEY-FILE]
+//! `tls_async [URL] [CA-FILE] [CERTIFICATE-FILE KEY-FILE]`
 
 use deuteron::{ConnectOptions, Connection, Error, TlsConfig};
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Listening with TLS. With CLIENT-CA-FILE, clients need a certificate that this authority has signed, and their name is
 //! printed.
 //!
-//! tls_listen URL CERTIFICATE-FILE KEY-FILE [CLIENT-CA-FILE]: ends with the first connection that was open
+//! `tls_listen URL CERTIFICATE-FILE KEY-FILE [CLIENT-CA-FILE]`: ends with the first connection that was open
 
 use deuteron::{
     Connection, Container, Context, Error, ListenOptions, Listener, MessagingHandler, TlsServerConfig,
