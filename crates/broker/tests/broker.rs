@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deuteron::{
     ConnectOptions, Connection, Error, Message, Outcome, Receiver, ReceiverOptions, SendOptions,
-    SenderOptions, Source, Symbol, TerminusExpiryPolicy,
+    SenderOptions, Source, Symbol, TerminusExpiryPolicy, TlsConfig, TlsServerConfig,
 };
 use deuteron_broker::{Broker, BrokerConfig, BrokerHandle};
 
@@ -297,6 +297,29 @@ async fn users_authenticate_and_others_stay_out() {
     let without_sasl = ConnectOptions::new(broker.url()).sasl(false).reconnect(false);
     assert!(Connection::connect(without_sasl).await.is_err());
     assert_eq!(broker.stats().connections, 1);
+}
+
+#[tokio::test]
+async fn several_urls_are_listened_at_and_tls_allows_plain() {
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (chain, key) = (certificate.cert.pem(), certificate.signing_key.serialize_pem());
+    let broker = broker(|config| {
+        config.listen = vec!["amqp://127.0.0.1:0".into(), "amqps://127.0.0.1:0".into()];
+        config.tls = Some(TlsServerConfig::pem(&chain, key));
+        config.add_user("alice", "wonderland").unwrap();
+    })
+    .await;
+    let options = |url: &str| {
+        let options = ConnectOptions::new(url).user("alice").password("wonderland");
+        options.allowed_mechanisms(["PLAIN"]).reconnect(false)
+    };
+    let [plain, secure] = broker.urls() else { panic!("{:?}", broker.urls()) };
+    assert!(secure.starts_with("amqps://127.0.0.1:"));
+    let secured = options(secure).tls(TlsConfig::new().ca_pem(&chain)).sni("localhost");
+    let connection = Connection::connect(secured).await.unwrap();
+    assert_eq!(connection.sasl_mechanism().as_deref(), Some("PLAIN"));
+    let error = Connection::connect(options(plain)).await.unwrap_err();
+    assert_eq!(error.scope(), deuteron::Scope::Sasl, "in the clear it is not offered: {error}");
 }
 
 #[tokio::test]
