@@ -447,12 +447,30 @@ fn a_transfer_beyond_the_credit_leaves_the_numbers_of_the_session_right() {
         c.run();
         c.peer.send_transfer(0, 0, b"1").send_transfer(0, 1, b"too many");
         c.peer.expect_detach().handle(0).error("amqp:link:transfer-limit-exceeded");
-        // Sent before the peer saw the detach: thrown away, but it takes a number.
-        c.peer.send_transfer(0, 2, b"late").send_transfer(1, 3, b"other link");
+        // What was too many is thrown away, but it takes a number.
+        c.peer.send_transfer(1, 2, b"other link");
         let events = c.run();
         let whole = events.iter().filter(|event| matches!(event, Event::Delivered(_))).count();
         assert_eq!(whole, 2, "{events:?}");
         assert_eq!(c.engine.link(second).map(|link| link.credit()), Some(4));
+    });
+}
+
+#[test]
+fn one_transfer_more_after_the_link_was_closed_for_want_of_credit() {
+    Conversation::each_client(|c| {
+        c.peer.accepts_receiver(1);
+        c.engine.open();
+        let session = c.engine.begin(SessionConfig::default());
+        let link = c.engine.attach(session, LinkConfig::receiver("a", "q")).expect("a fresh session");
+        c.engine.link(link).expect("just made").add_credit(1);
+        c.run();
+        c.peer.send_transfer(0, 0, b"with credit").send_transfer(0, 1, b"without");
+        c.peer.expect_detach().handle(0).error("amqp:link:transfer-limit-exceeded");
+        c.run();
+        c.peer.send_transfer(0, 2, b"and again");
+        c.peer.expect_end().error("amqp:session:errant-link");
+        c.run();
     });
 }
 

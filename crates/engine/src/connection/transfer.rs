@@ -10,6 +10,7 @@ use crate::delivery::Delivery;
 use crate::endpoint::EndpointState;
 use crate::event::Event;
 use crate::id::{DeliveryId, LinkId, SessionId};
+use crate::link::Link;
 
 impl Connection {
     pub(crate) fn on_transfer(&mut self, channel: u16, transfer: Transfer, payload: Bytes, now: Instant) {
@@ -44,6 +45,9 @@ impl Connection {
         } else if link.endpoint.local.is_open() {
             // A link that we have detached: what was under way when we did is thrown away.
             self.receive(session_id, link_id, transfer, payload);
+        } else if is_errant(link, &transfer) {
+            let what = "another transfer on a link that was closed for a transfer without credit";
+            self.session_violation(session_id, condition::ERRANT_LINK, what);
         } else {
             let unanswered = link.endpoint.local == EndpointState::Uninit;
             self.skip_number(session_id, &transfer);
@@ -262,6 +266,13 @@ impl Connection {
             self.flow_due(link_id, false);
         }
     }
+}
+
+/// 2.6.5 ends the session for any input to a link that was detached with an error. A peer whose messages were on the way
+/// when we detached cannot know of it, so we end it only for one that goes on sending without credit.
+fn is_errant(link: &Link, transfer: &Transfer) -> bool {
+    let without_credit = |error: &Error| error.condition == condition::TRANSFER_LIMIT_EXCEEDED;
+    link.endpoint.error.as_deref().is_some_and(without_credit) && transfer.delivery_id.is_some()
 }
 
 /// The role of our side for deliveries in the given direction.
