@@ -1,5 +1,7 @@
 //! Ctrl-C: the first time the command ends in order, the second time at once.
 
+use std::sync::mpsc;
+
 use tokio::sync::watch;
 
 /// What a shell expects of a program that was ended by Ctrl-C.
@@ -15,22 +17,26 @@ impl Interrupt {
     /// Watches for Ctrl-C (and on Unix for the signal to terminate) from now on.
     pub(crate) fn watch() -> Self {
         let (tell, told) = watch::channel(false);
+        let (ready, watching) = mpsc::channel();
         let body = move || {
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
                 return;
             };
             runtime.block_on(async {
-                wait().await;
+                let Ok(mut signals) = Signals::new() else { return };
+                drop(ready);
+                signals.next().await;
                 // Nobody may be waiting; then there is nothing to end in order.
-                if tell.send(true).is_err() {
-                    std::process::exit(INTERRUPTED);
+                if tell.send(true).is_ok() {
+                    signals.next().await;
                 }
-                wait().await;
                 std::process::exit(INTERRUPTED);
             });
         };
-        if let Err(error) = std::thread::Builder::new().name("interrupt".into()).spawn(body) {
-            tracing::warn!(%error, "Ctrl-C will not be handled");
+        match std::thread::Builder::new().name("interrupt".into()).spawn(body) {
+            // It hangs up when it watches.
+            Ok(_) => drop::<Result<(), _>>(watching.recv()),
+            Err(error) => tracing::warn!(%error, "Ctrl-C will not be handled"),
         }
         Self { told }
     }
@@ -49,21 +55,36 @@ impl Interrupt {
 }
 
 #[cfg(unix)]
-async fn wait() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => drop(terminate.recv().await),
-            Err(_) => std::future::pending().await,
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => drop(interrupted),
-        () = terminated => {}
     }
 }
 
-#[cfg(not(unix))]
-async fn wait() {
-    drop(tokio::signal::ctrl_c().await);
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
 }
