@@ -68,7 +68,10 @@ impl Driver {
                 Notice::Updated { id, link, role, tag, outcome } => {
                     self.updated(handler, id, link, role, tag, outcome);
                 }
-                other => self.react(handler, other),
+                other => {
+                    self.write_acks();
+                    self.react(handler, other);
+                }
             }
             if let Some((cx, wire)) = &mut flush
                 && pace.is_due()
@@ -102,6 +105,14 @@ impl Driver {
         drop(core);
         if more {
             wire.write(cx, now);
+        }
+    }
+
+    /// Outcomes come before what follows them: a link whose peer has closed it can carry none once we close it too.
+    fn write_acks(&mut self) {
+        if !self.acks.is_empty() {
+            let mut core = self.shared.lock();
+            self.acks.drain(..).for_each(|(id, ack)| acknowledge(&mut core, id, ack));
         }
     }
 
