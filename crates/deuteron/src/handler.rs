@@ -87,8 +87,8 @@ pub trait MessagingHandler {
         session.connection().close_if_outgoing();
     }
 
-    /// The peer attached a link. Set its local source and target ([`Link::set_source`],
-    /// [`Link::set_target`]), a dynamic address for example, or refuse it with [`Link::reject`];
+    /// The peer attached a link. Set its local source and target ([`LinkHandle::set_source`](crate::LinkHandle::set_source),
+    /// [`LinkHandle::set_target`](crate::LinkHandle::set_target)), a dynamic address for example, or refuse it with [`LinkHandle::reject`](crate::LinkHandle::reject);
     /// otherwise the peer's termini are mirrored.
     fn on_link_opening(&mut self, cx: &mut Context<'_>, link: &Link) {}
     /// Both sides are attached; again after each reconnect.
@@ -110,7 +110,7 @@ pub trait MessagingHandler {
         link.connection().close_if_outgoing();
     }
 
-    /// The sender has credit: [`Sender::credit`] messages may be sent now.
+    /// The sender has credit: [`credit`](crate::LinkHandle::credit) messages may be sent now.
     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: &Sender) {}
     /// A message has arrived whole. What is returned settles it.
     fn on_message(&mut self, cx: &mut Context<'_>, delivery: &Delivery) -> Ack {
