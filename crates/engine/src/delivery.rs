@@ -96,6 +96,8 @@ pub(crate) struct Delivery {
     pub(crate) payload: Chunks,
     /// Outgoing: bytes of the payload that are in frames already.
     pub(crate) framed: usize,
+    /// Incoming: bytes of the payload that came, taken or not.
+    pub(crate) received: u64,
     pub(crate) rcv_settle_mode: Option<ReceiverSettleMode>,
     pub(crate) outgoing: bool,
     /// It has a number on the current wire.
@@ -132,6 +134,7 @@ impl Delivery {
             remote: None,
             payload: Chunks::default(),
             framed: 0,
+            received: 0,
             rcv_settle_mode: None,
             outgoing,
             on_wire: false,

@@ -1,7 +1,8 @@
 //! What a peer can do wrong, and which error it gets (2.3, 2.4, 2.5, 2.6, 2.8.15 to 2.8.18).
 
 use deuteron_engine::{
-    Cause, ConnectionConfig, EndpointState, Event, LinkConfig, LinkId, SessionConfig, SessionId,
+    Cause, ConnectionConfig, EndpointState, Event, LinkConfig, LinkId, Payload, SendOptions, SessionConfig,
+    SessionId, UsageError,
 };
 use deuteron_testkit::wire::{AMQP, Composite, Frame, Plain, composite};
 use deuteron_testkit::{CHUNKS, Conversation, ScriptedPeer};
@@ -471,6 +472,51 @@ fn one_transfer_more_after_the_link_was_closed_for_want_of_credit() {
         c.peer.send_transfer(0, 2, b"and again");
         c.peer.expect_end().error("amqp:session:errant-link");
         c.run();
+    });
+}
+
+#[test]
+fn a_message_larger_than_the_link_takes_though_its_parts_were_read_as_they_came() {
+    Conversation::each_client(|c| {
+        c.peer.accepts_session();
+        c.peer.expect_attach().field("max-message-size", 100u64).respond();
+        c.peer.expect_flow().credit(10);
+        c.engine.open();
+        let session = c.engine.begin(SessionConfig::default());
+        let receiver = LinkConfig::receiver("r", "q");
+        let config =
+            LinkConfig { max_message_size: 100, partial_events: true, credit_window: 10, ..receiver };
+        c.engine.attach(session, config).expect("a fresh session");
+        c.run();
+        let first = composite("transfer").set("handle", 0u32).set("more", true);
+        let first = first.set("delivery-id", 0u32).set("delivery-tag", b"t");
+        c.peer.send_frame(Frame::new(0, first).with_payload(vec![2; 60]));
+        let events = c.run();
+        let [Event::DeliveryPartial(id)] = events[..] else { panic!("{events:?}") };
+        assert_eq!(
+            c.engine.delivery(id).and_then(|mut delivery| delivery.read()).map(|part| part.len()),
+            Some(60)
+        );
+        let second = composite("transfer").set("handle", 0u32).set("more", true);
+        c.peer.send_frame(Frame::new(0, second).with_payload(vec![2; 60]));
+        c.peer.expect_detach().error("amqp:link:message-size-exceeded").describing("100");
+        c.run();
+    });
+}
+
+#[test]
+fn a_message_larger_than_the_peer_takes_is_refused_where_it_is_sent() {
+    Conversation::each_client(|c| {
+        c.peer.accepts_session();
+        c.peer.expect_attach().respond_with(|attach| attach.set("max-message-size", 100u64));
+        c.engine.open();
+        let session = c.engine.begin(SessionConfig::default());
+        let link = c.engine.attach(session, LinkConfig::sender("s", "q")).expect("a fresh session");
+        c.run();
+        let mut link = c.engine.link(link).expect("just made");
+        let sent = link.send(Payload::Slice(&[1; 101]), SendOptions::default());
+        assert_eq!(sent, Err(UsageError::TooLarge(100)));
+        assert!(link.send(Payload::Slice(&[1; 100]), SendOptions::default()).is_ok());
     });
 }
 

@@ -161,10 +161,11 @@ impl Connection {
             0 => self.config.limits.message_size,
             size => size,
         };
+        delivery.received += payload.len() as u64;
         if !delivery.locally_settled {
             delivery.payload.push(payload);
         }
-        if delivery.payload.len() as u64 > limit {
+        if delivery.received > limit {
             link.partial = None;
             let what = format!("a message of more than {limit} bytes");
             self.drop_delivery(id);
