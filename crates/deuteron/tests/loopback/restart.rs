@@ -31,6 +31,7 @@ impl Ledger {
 struct Mortal {
     ledger: Arc<Ledger>,
     left: usize,
+    kept: Vec<Delivery>,
     dead: Arc<tokio::sync::Notify>,
     listen: ListenOptions,
     ready: Arc<Slot<String>>,
@@ -43,10 +44,15 @@ impl MessagingHandler for Mortal {
     }
 
     fn on_message(&mut self, _: &mut Context<'_>, delivery: &Delivery) -> Ack {
+        if self.left == 0 {
+            // As good as dead: what comes until the loop notices is not answered.
+            self.kept.push(delivery.clone());
+            return Ack::Later;
+        }
         let number = delivery.message().unwrap().body_text().unwrap().parse().unwrap();
         self.ledger.numbers.lock().unwrap().insert(number);
         self.ledger.deliveries.fetch_add(1, Ordering::Relaxed);
-        self.left = self.left.saturating_sub(1);
+        self.left -= 1;
         if self.left == 0 {
             self.dead.notify_one();
         }
@@ -61,6 +67,7 @@ fn serve(listen: ListenOptions, life: usize, ledger: &Arc<Ledger>) -> (String, J
     let mortal = Mortal {
         ledger: Arc::clone(ledger),
         left: life,
+        kept: Vec::new(),
         dead: Arc::clone(&dead),
         listen,
         ready: Arc::clone(&ready),
@@ -205,7 +212,7 @@ impl MessagingHandler for Giving {
     }
 
     fn on_sendable(&mut self, _: &mut Context<'_>, sender: &Sender) {
-        while sender.credit() > 0 {
+        while sender.credit() > 0 && self.accepted < self.life {
             let given: BTreeSet<_> = self.given.iter().map(|(_, number)| *number).collect();
             let next = self.stock.lock().unwrap().left.difference(&given).next().copied();
             let Some(number) = next else { return };
