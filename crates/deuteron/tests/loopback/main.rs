@@ -14,3 +14,4 @@ mod outgoing;
 mod reconnect;
 mod restart;
 mod support;
+mod trace;
