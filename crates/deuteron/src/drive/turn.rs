@@ -2,12 +2,14 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use deuteron_engine::EndpointState;
 
+use super::shared::Core;
+use super::wire::Wire;
 use super::{Driver, Handler, Overdue, SharedWire, failure, lock_wire, route};
 use crate::{Error, Phase, Scope};
 
@@ -62,6 +64,35 @@ impl Driver {
         let has_read = wire.read(cx);
         let mut core = shared.lock();
         core.driver = None;
+        self.take_in(&mut core, &mut wire, has_read, now);
+        let has_batch = !self.batch.is_empty();
+        if has_batch {
+            core.dispatching = handler.is_some();
+            drop(core);
+            drop(wire);
+            self.wake();
+            self.dispatch(handler, now, Some((cx, shared_wire)));
+            wire = lock_wire(shared_wire);
+            core = shared.lock();
+            self.conclude(&mut core);
+        }
+        let has_output = core.engine.poll_transmit(now, &mut wire.out);
+        let idle = !has_read && !has_batch && !has_output && !core.engine.has_events();
+        let blocked = wire.stalled.is_some();
+        if idle && (wire.out.is_empty() || blocked) {
+            return self.rest(cx, core, wire, now);
+        }
+        drop(core);
+        if !wire.out.is_empty() {
+            wire.write(cx, now);
+        }
+        drop(wire);
+        self.wake();
+        None
+    }
+
+    /// Gives the engine what was read, and takes what has happened.
+    fn take_in(&mut self, core: &mut Core, wire: &mut Wire, has_read: bool, now: Instant) {
         if has_read {
             if !wire.input.is_empty() {
                 core.engine.handle_input(&mut wire.input, now);
@@ -88,75 +119,55 @@ impl Driver {
         if self.batch.capacity() == 0 && core.engine.has_events() {
             self.batch = SPARE.take();
         }
-        route::route_all(&mut core, &mut self.batch, &mut self.woken);
-        let has_batch = !self.batch.is_empty();
-        if has_batch {
-            core.dispatching = handler.is_some();
+        route::route_all(core, &mut self.batch, &mut self.woken);
+    }
+
+    /// There is nothing to do: sleeps, unless the wire has ended.
+    fn rest(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut core: MutexGuard<'_, Core>,
+        mut wire: MutexGuard<'_, Wire>,
+        now: Instant,
+    ) -> Option<Poll<WireEnd>> {
+        if let Some(end) = self.wire_end(&mut core, &mut wire, now) {
             drop(core);
-            drop(wire);
             self.wake();
-            self.dispatch(handler, now, Some((cx, shared_wire)));
-            wire = lock_wire(shared_wire);
-            core = shared.lock();
-            self.conclude(&mut core);
+            // TLS has a farewell to say. Whether it arrives is nobody's concern.
+            let _ = wire.shut_down(cx);
+            return Some(Poll::Ready(end));
         }
-        let has_output = core.engine.poll_transmit(now, &mut wire.out);
-        let idle = !has_read && !has_batch && !has_output && !core.engine.has_events();
-        let blocked = wire.stalled.is_some();
-        if idle && (wire.out.is_empty() || blocked) {
-            if let Some(end) = self.wire_end(&mut core, &mut wire, now) {
-                drop(core);
-                self.wake();
-                // TLS has a farewell to say. Whether it arrives is nobody's concern.
-                let _ = wire.shut_down(cx);
-                return Some(Poll::Ready(end));
-            }
-            let until = [core.engine.poll_timeout(), core.alarms.first(), self.write_deadline(&wire)];
-            let until = match self.overdue {
-                Overdue::Suspected(_) => Some(now + Duration::from_millis(1)),
-                _ => until.into_iter().flatten().min(),
-            };
-            core.driver = Some(cx.waker().clone());
-            core.driver_until = until;
-            core.engine.shrink(now);
-            drop(core);
-            if self.batch.capacity() > 0 {
-                SPARE.set(std::mem::take(&mut self.batch));
-            }
-            self.acks.shrink_to(16);
-            wire.rest();
-            // The socket may have become writable since; its waker was left by the last write.
-            if blocked && wire.write(cx, now) {
-                return None;
-            }
-            drop(wire);
-            self.wake();
-            return match self.sleep_until(cx, until) {
-                Poll::Ready(()) => {
-                    if matches!(self.overdue, Overdue::Suspected(_)) {
-                        self.overdue = Overdue::Confirmed;
-                    }
-                    None
-                }
-                Poll::Pending => Some(Poll::Pending),
-            };
-        }
+        let until = [core.engine.poll_timeout(), core.alarms.first(), self.write_deadline(&wire)];
+        let until = match self.overdue {
+            Overdue::Suspected(_) => Some(now + Duration::from_millis(1)),
+            _ => until.into_iter().flatten().min(),
+        };
+        core.driver = Some(cx.waker().clone());
+        core.driver_until = until;
+        core.engine.shrink(now);
         drop(core);
-        if !wire.out.is_empty() {
-            wire.write(cx, now);
+        if self.batch.capacity() > 0 {
+            SPARE.set(std::mem::take(&mut self.batch));
+        }
+        self.acks.shrink_to(16);
+        wire.rest();
+        // The socket may have become writable since; its waker was left by the last write.
+        if wire.stalled.is_some() && wire.write(cx, now) {
+            return None;
         }
         drop(wire);
         self.wake();
+        if self.sleep_until(cx, until).is_pending() {
+            return Some(Poll::Pending);
+        }
+        if matches!(self.overdue, Overdue::Suspected(_)) {
+            self.overdue = Overdue::Confirmed;
+        }
         None
     }
 
     /// Whether the wire has ended, when there is nothing left to be read, handled or written.
-    fn wire_end(
-        &mut self,
-        core: &mut super::shared::Core,
-        wire: &mut super::wire::Wire,
-        now: Instant,
-    ) -> Option<WireEnd> {
+    fn wire_end(&mut self, core: &mut Core, wire: &mut Wire, now: Instant) -> Option<WireEnd> {
         if let Some(error) = self.failure.take() {
             return Some(WireEnd::Failed(error));
         }
@@ -199,7 +210,7 @@ impl Driver {
         })
     }
 
-    fn write_deadline(&self, wire: &super::wire::Wire) -> Option<Instant> {
+    fn write_deadline(&self, wire: &Wire) -> Option<Instant> {
         wire.stalled?.checked_add(self.shared.deadlines.write?)
     }
 
