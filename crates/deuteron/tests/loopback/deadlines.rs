@@ -209,7 +209,8 @@ fn stops_reading(until: mpsc::Receiver<()>) -> String {
             let count = stream.read(&mut buffer).unwrap();
             peer.input(&buffer[..count]);
         }
-        drop(until.recv());
+        // Ends when the test has dropped the other end.
+        let _ = until.recv();
     });
     url
 }
@@ -376,7 +377,7 @@ impl MessagingHandler for Waiting {
 }
 
 /// Polls a future once, which has to be ready.
-fn now<F: std::future::Future>(future: F) -> F::Output {
+fn now<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
     match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
         std::task::Poll::Ready(output) => output,

@@ -1,7 +1,7 @@
 //! No message is lost when a server goes in the middle of it.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -18,7 +18,6 @@ const MESSAGES: usize = 3000;
 #[derive(Debug, Default)]
 struct Ledger {
     numbers: Mutex<BTreeSet<usize>>,
-    deliveries: AtomicUsize,
 }
 
 impl Ledger {
@@ -51,7 +50,6 @@ impl MessagingHandler for Mortal {
         }
         let number = delivery.message().unwrap().body_text().unwrap().parse().unwrap();
         self.ledger.numbers.lock().unwrap().insert(number);
-        self.ledger.deliveries.fetch_add(1, Ordering::Relaxed);
         self.left -= 1;
         if self.left == 0 {
             self.dead.notify_one();
