@@ -101,8 +101,9 @@ pub use url::{Scheme, Url, UrlError};
 
 pub use deuteron_codec as codec;
 pub use deuteron_codec::{
-    Body, DeliveryState, DeliveryTag, Error as AmqpError, Map, Message, MessageId, MessageView, ReceiverSettleMode,
-    SenderSettleMode, Source, Symbol, Target, TerminusDurability, TerminusExpiryPolicy, Value, condition,
+    Body, DeliveryState, DeliveryTag, Error as AmqpError, Map, Message, MessageId, MessageView,
+    ReceiverSettleMode, SenderSettleMode, Source, Symbol, Target, TerminusDurability, TerminusExpiryPolicy,
+    Value, condition,
 };
 pub use deuteron_engine::reconnect::{Backoff, Delays, ReconnectPolicy};
 pub use deuteron_engine::sasl;

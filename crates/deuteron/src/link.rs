@@ -207,11 +207,16 @@ impl LinkHandle {
         self.attach(|attach| Some(attach.clone()))
     }
 
-    /// Senders: messages that the peer takes now, less those that wait. Receivers: messages that
-    /// the peer may still send.
+    /// Senders: messages that can be written now: what the peer takes, but 0 while others wait or
+    /// the output is full, after which [`on_sendable`](crate::MessagingHandler::on_sendable) is
+    /// called. Receivers: messages that the peer may still send.
     #[must_use]
     pub fn credit(&self) -> u32 {
-        self.read(|link| u32::try_from(link.credit()).unwrap_or(0)).unwrap_or(0)
+        self.read(|link| match link.role() {
+            Role::Sender => link.sendable(),
+            Role::Receiver => u32::try_from(link.credit()).unwrap_or(0),
+        })
+        .unwrap_or(0)
     }
 
     /// Senders: messages not written yet. Receivers: messages that nobody has taken yet.

@@ -10,11 +10,12 @@ use deuteron_engine::{self as engine, Payload, SendOptions};
 
 use crate::drive::shared::{Core, Status};
 use crate::drive::waits::{Bound, link_failure, poll_core};
+use crate::drive::wire::lend_output;
 use crate::link::LinkHandle;
 use crate::{Delivery, Error, Fate, Outcome, Phase, Scope, Sendable};
 
 /// Encoded messages from this size on are kept by reference in the output instead of being copied.
-const CHAINED: usize = 4096;
+const CHAINED: usize = 32 * 1024;
 
 thread_local! {
     /// Where messages are encoded before the connection is locked.
@@ -229,6 +230,9 @@ impl Sender {
         payload: Payload<'_>,
         options: SendOptions,
     ) -> Result<Delivery, Error> {
+        if core.engine.pending_output() == 0 {
+            lend_output(&mut core.engine);
+        }
         let sent = match core.engine.link(self.facts.id) {
             Some(mut link) if !matches!(core.status, Status::Over(_)) => link.send(payload, options),
             _ => Err(engine::UsageError::Gone),

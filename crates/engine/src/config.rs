@@ -50,7 +50,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { sessions: 1024, links: 65_536, message_size: 512 << 20, unsettled: 1_000_000, output: 1 << 20 }
+        Self {
+            sessions: 1024,
+            links: 65_536,
+            message_size: 512 << 20,
+            unsettled: 1_000_000,
+            output: 256 << 10,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use deuteron_engine::EndpointState;
 
 use super::shared::Core;
-use super::wire::Wire;
+use super::wire::{Wire, keep_output, lend_output};
 use super::{Driver, Handler, Overdue, SharedWire, failure, lock_wire, route};
 use crate::{Error, Phase, Scope};
 
@@ -94,6 +94,7 @@ impl Driver {
     /// Gives the engine what was read, and takes what has happened.
     fn take_in(&mut self, core: &mut Core, wire: &mut Wire, has_read: bool, now: Instant) {
         if has_read {
+            lend_output(&mut core.engine);
             if !wire.input.is_empty() {
                 core.engine.handle_input(&mut wire.input, now);
             }
@@ -144,7 +145,7 @@ impl Driver {
         };
         core.driver = Some(cx.waker().clone());
         core.driver_until = until;
-        core.engine.shrink(now);
+        keep_output(core.engine.reclaim());
         drop(core);
         if self.batch.capacity() > 0 {
             SPARE.set(std::mem::take(&mut self.batch));

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use deuteron_engine::OutBuf;
+use deuteron_engine::{self as engine, OutBuf};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::timeout;
 
@@ -21,6 +21,33 @@ const READ_SIZE: usize = 64 * 1024;
 thread_local! {
     /// A read buffer that nobody uses: idle connections hold none.
     static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
+}
+
+/// How much memory for output a thread keeps for the next connection that wants to write.
+const SPARE_OUTPUTS: usize = 2;
+
+thread_local! {
+    /// Output buffers that nobody uses, as for the input.
+    static OUTPUTS: Cell<Vec<OutBuf>> = const { Cell::new(Vec::new()) };
+}
+
+/// Gives the engine memory to write into, if it has none.
+pub(crate) fn lend_output(engine: &mut engine::Connection) {
+    let mut outputs = OUTPUTS.take();
+    let mut spare = outputs.pop();
+    engine.lend(&mut spare);
+    outputs.extend(spare);
+    OUTPUTS.set(outputs);
+}
+
+/// Keeps memory that a connection does not use at the moment.
+pub(crate) fn keep_output(spare: Option<OutBuf>) {
+    let Some(spare) = spare else { return };
+    let mut outputs = OUTPUTS.take();
+    if outputs.len() < SPARE_OUTPUTS {
+        outputs.push(spare);
+    }
+    OUTPUTS.set(outputs);
 }
 
 pub(crate) struct Wire {
@@ -164,6 +191,6 @@ impl Wire {
                 SPARE.set(Some(input));
             }
         }
-        self.out.shrink();
+        keep_output(self.out.reclaim());
     }
 }

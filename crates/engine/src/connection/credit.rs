@@ -185,7 +185,15 @@ impl Connection {
 
     /// Sends what the session's window or the output's limit has held back.
     pub(crate) fn pump_held(&mut self, id: SessionId) {
-        let waiting = self.sessions.get(id).map_or(0, |session| session.held.len());
+        let (Some(wire), Some(session)) = (self.wire.as_deref_mut(), self.sessions.get(id)) else { return };
+        if session.held.is_empty() || session.window.sendable() == 0 {
+            return;
+        }
+        if wire.out.len() >= self.config.limits.output {
+            wire.any_held = true;
+            return;
+        }
+        let waiting = session.held.len();
         for _ in 0..waiting {
             let Some(link) = self.sessions.get_mut(id).and_then(|session| session.held.pop_front()) else {
                 return;

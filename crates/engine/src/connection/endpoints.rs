@@ -56,6 +56,19 @@ impl Connection {
         Ok(id)
     }
 
+    /// Whether our Attach has been written on the present wire, so that the peer knows of the link. When a link ends of
+    /// which it does not, there is nothing to be said and no answer to wait for.
+    #[must_use]
+    pub fn link_is_on_wire(&self, id: LinkId) -> bool {
+        self.links.get(id).is_some_and(|link| link.local_handle.is_some())
+    }
+
+    /// Whether our Begin has been written on the present wire; see [`link_is_on_wire`](Self::link_is_on_wire).
+    #[must_use]
+    pub fn session_is_on_wire(&self, id: SessionId) -> bool {
+        self.sessions.get(id).is_some_and(|session| session.local_channel.is_some())
+    }
+
     pub(crate) fn begin_session(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         if session.endpoint.local == EndpointState::Uninit {

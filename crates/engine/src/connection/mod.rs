@@ -15,7 +15,6 @@ mod unbind;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::time::Instant;
 
 use deuteron_codec::{Error, Open};
 
@@ -30,6 +29,7 @@ use crate::security::Security;
 use crate::session::{Session, SessionMut};
 use crate::store::Store;
 use crate::wire::Wire;
+use crate::wire::output::OutBuf;
 use timers::Deadlines;
 
 /// One AMQP connection, in either role, without a socket.
@@ -221,13 +221,22 @@ impl Connection {
         self.events.push_back(event);
     }
 
-    /// Gives memory back that a burst left behind. Call it when the connection falls idle.
-    pub fn shrink(&mut self, _now: Instant) {
-        if let Some(wire) = &mut self.wire {
-            wire.out.shrink();
-        }
+    /// Hands out the memory of the output, if the connection does not use it at the moment: idle connections should
+    /// hold next to nothing, and busy ones should not allocate. [`lend`](Self::lend) gives it to the next one.
+    pub fn reclaim(&mut self) -> Option<OutBuf> {
         if self.events.is_empty() {
             self.events = VecDeque::new();
         }
+        self.wire.as_mut()?.out.reclaim()
+    }
+
+    /// Gives the output memory to write into. False if it has memory, or there is no output.
+    pub fn lend(&mut self, spare: &mut Option<OutBuf>) -> bool {
+        let Some(wire) = self.wire.as_deref_mut() else { return false };
+        let lent = wire.out.is_bare() && spare.is_some();
+        if lent && let Some(spare) = spare.take() {
+            wire.out = spare;
+        }
+        lent
     }
 }

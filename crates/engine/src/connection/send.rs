@@ -160,6 +160,21 @@ impl Connection {
         Ok(())
     }
 
+    pub(crate) fn sendable(&mut self, link_id: LinkId) -> u32 {
+        let Self { wire, sessions, links, config, .. } = self;
+        let (Some(wire), Some(link)) = (wire.as_deref_mut(), links.get_mut(link_id)) else { return 0 };
+        let Some(session) = sessions.get_mut(link.session) else { return 0 };
+        let open = link.is_sender() && link.is_attached() && wire.is_writable() && session.is_writable();
+        if !open || link.credit == 0 || !link.queue.is_empty() {
+            return 0;
+        }
+        if session.window.sendable() == 0 || wire.out.len() >= config.limits.output {
+            hold(wire, session, link, link_id);
+            return 0;
+        }
+        link.credit
+    }
+
     /// Writes as much of the link's queue as credit, window and output allow.
     pub(crate) fn pump(&mut self, link_id: LinkId) {
         loop {
@@ -186,10 +201,7 @@ impl Connection {
                 }
                 Progress::Waits => return,
                 Progress::Held => {
-                    wire.any_held = true;
-                    if !std::mem::replace(&mut link.held, true) {
-                        session.held.push_back(link_id);
-                    }
+                    hold(wire, session, link, link_id);
                     return;
                 }
             }
@@ -224,6 +236,14 @@ impl Connection {
                 session.wants_settle_deadline = true;
             }
         }
+    }
+}
+
+/// The link is looked at again, and its owner told, once the window and the output allow.
+fn hold(wire: &mut Wire, session: &mut Session, link: &mut Link, id: LinkId) {
+    wire.any_held = true;
+    if !std::mem::replace(&mut link.held, true) {
+        session.held.push_back(id);
     }
 }
 

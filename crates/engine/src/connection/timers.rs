@@ -181,8 +181,14 @@ impl Connection {
     /// Sets off what commands have started since the last transmit.
     pub(crate) fn start_deadlines(&mut self, now: Instant) {
         self.deadlines.set_off(now);
+        // Where the handshake is not done the Close has to wait for it, and that is part of the time that it may take.
+        let closed = self.endpoint.local == EndpointState::Closed;
         let Some(wire) = self.wire.as_deref_mut() else { return };
-        if wire.close_sent && !wire.close_received && !wire.finished && wire.close_deadline.is_none() {
+        if (wire.close_sent || closed)
+            && !wire.close_received
+            && !wire.finished
+            && wire.close_deadline.is_none()
+        {
             wire.close_deadline = self.config.close_timeout.map(|timeout| now + timeout);
         }
         if wire.close_received || wire.finished {

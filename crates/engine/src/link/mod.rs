@@ -228,6 +228,12 @@ impl LinkMut<'_> {
         i64::from(link.credit) + begun - link.queue.len() as i64
     }
 
+    /// Senders: messages that could be written at once. That is the credit, or 0 while messages are queued or the
+    /// session's window or the output is full; once that has eased, [`Event::LinkFlow`](crate::Event::LinkFlow) says so.
+    pub fn sendable(&mut self) -> u32 {
+        self.connection.sendable(self.id)
+    }
+
     /// Senders: messages not wholly on the wire. Receivers: whole messages not taken.
     pub fn queued(&self) -> usize {
         self.link().map_or(0, |link| if link.is_sender() { link.queue.len() } else { link.unread as usize })

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 /// From this size on a payload is chained as it is instead of copied. Copying 4 KiB costs about as much as the
 /// reference count, the queue entry and the extra `iovec` of a chained segment.
-pub(crate) const CHAIN_THRESHOLD: usize = 4096;
+pub(crate) const CHAIN_THRESHOLD: usize = 32 * 1024;
 
 /// Output of a [`Connection`](crate::Connection), ready for a vectored write.
 ///
@@ -58,11 +58,14 @@ impl OutBuf {
         self.segments.push_back(payload);
     }
 
-    /// Gives memory back after a burst: an idle connection should hold next to nothing.
-    pub fn shrink(&mut self) {
-        if self.is_empty() {
-            *self = Self::default();
-        }
+    /// Hands out the memory of an empty buffer, to be used by another one.
+    pub fn reclaim(&mut self) -> Option<Self> {
+        (self.is_empty() && self.tail.capacity() > 0).then(|| std::mem::take(self))
+    }
+
+    /// Whether it has no memory to write into.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.is_empty() && self.tail.capacity() == 0
     }
 }
 
