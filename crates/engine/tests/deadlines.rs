@@ -197,6 +197,21 @@ fn a_close_that_is_not_answered() {
 }
 
 #[test]
+fn a_close_in_the_middle_of_the_handshake() {
+    for chunk in CHUNKS {
+        let patient = ConnectionConfig { handshake_timeout: Some(20 * SECOND), ..config() };
+        let c = &mut Conversation::new(patient, chunk);
+        c.peer.expect_header(AMQP);
+        c.peer.tolerate("open").tolerate("close");
+        c.engine.open();
+        c.settle();
+        c.engine.close(None);
+        c.settle();
+        fails(c, 6 * SECOND, Deadline::Close, "close");
+    }
+}
+
+#[test]
 fn a_send_that_is_not_settled() {
     each(|c| {
         let config = LinkConfig { settle_timeout: Some(7 * SECOND), ..LinkConfig::sender("s", "q") };

@@ -158,15 +158,22 @@ impl Driver {
             let mut core = self.shared.lock();
             core.driver = Some(cx.waker().clone());
             core.alarms.fire(now, &mut self.woken);
+            route::route_all(&mut core, &mut self.batch, &mut self.woken);
             (core.engine.local_state() == EndpointState::Closed, core.alarms.first(), core.abort.take())
         };
         self.wake();
+        let has_news = !self.batch.is_empty();
+        self.dispatch_rest(handler);
         if let Some(error) = abort {
             self.failed(handler, error);
             return Poll::Ready(());
         }
         if closed {
             self.finish(handler, None);
+            return Poll::Ready(());
+        }
+        if has_news {
+            // Callbacks may have changed anything.
             return Poll::Ready(());
         }
         let until = match &mut self.phase {
@@ -297,6 +304,7 @@ impl Driver {
         let closed = {
             let mut core = self.shared.lock();
             core.engine.unbind(None, now);
+            core.end_what_went_with_the_wire(&mut self.woken);
             route::route_all(&mut core, &mut self.batch, &mut self.woken);
             core.engine.local_state() == EndpointState::Closed
         };

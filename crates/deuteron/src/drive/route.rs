@@ -58,6 +58,7 @@ pub(super) fn route_all(core: &mut Core, batch: &mut Vec<Notice>, woken: &mut Ve
     while let Some(event) = core.engine.poll_event() {
         route(core, event, batch, woken);
     }
+    batch.append(&mut core.unheard);
 }
 
 fn route(core: &mut Core, event: Event, batch: &mut Vec<Notice>, woken: &mut Vec<Waker>) {

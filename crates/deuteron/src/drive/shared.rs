@@ -15,6 +15,7 @@ use deuteron_codec::{DeliveryTag, Error as AmqpError, Role};
 use deuteron_engine as engine;
 use engine::{DeliveryId, EndpointState, LinkId, SessionId};
 
+use super::route::Notice;
 use super::waiters::{Alarms, IdHash, WakerSet};
 use crate::container::ContainerShared;
 use crate::{Deadlines, Error, Outcome, Scope};
@@ -105,6 +106,8 @@ pub(crate) struct Core {
     pub(crate) url: Option<String>,
     /// The driver is to give the wire up.
     pub(crate) abort: Option<Error>,
+    /// Ends of which the peer will not say a word, as it knows nothing of what has ended.
+    pub(super) unheard: Vec<Notice>,
 }
 
 impl Core {
@@ -129,6 +132,7 @@ impl Core {
             local_addr: None,
             url: None,
             abort: None,
+            unheard: Vec::new(),
         }
     }
 
@@ -155,11 +159,16 @@ impl Core {
         match ending {
             Ending::Connection(error) => self.engine.close(error),
             Ending::Session(id, error) => {
+                let on_wire = self.engine.session_is_on_wire(id);
                 if let Some(mut session) = self.engine.session(id) {
                     session.end(error);
                 }
+                if !on_wire {
+                    self.end_session_unheard(id);
+                }
             }
             Ending::Link { id, closed, error } => {
+                let on_wire = self.engine.link_is_on_wire(id);
                 if let Some(mut link) = self.engine.link(id) {
                     if closed {
                         link.close(error);
@@ -167,6 +176,51 @@ impl Core {
                         link.detach(error);
                     }
                 }
+                if !on_wire {
+                    self.end_link_unheard(id);
+                }
+            }
+        }
+    }
+
+    /// Our side of a link that is attached on no wire may be over: no peer will answer that.
+    fn end_link_unheard(&mut self, id: LinkId) {
+        let Some(link) = self.engine.link(id) else { return };
+        match link.local_state() {
+            _ if link.remote_state() != EndpointState::Uninit => {}
+            EndpointState::Closed => self.unheard.push(Notice::LinkClosed(id)),
+            EndpointState::Detached => self.unheard.push(Notice::LinkDetached(id)),
+            EndpointState::Uninit | EndpointState::Open => {}
+        }
+    }
+
+    /// As [`end_link_unheard`](Self::end_link_unheard), for a session.
+    fn end_session_unheard(&mut self, id: SessionId) {
+        let Some(session) = self.engine.session(id) else { return };
+        if session.local_state().is_over() && session.remote_state() == EndpointState::Uninit {
+            self.unheard.push(Notice::SessionEnded(id));
+        }
+    }
+
+    /// The wire is gone, and with it the answers to the ends that were under way, and what the peer had begun and we
+    /// had not answered.
+    pub(super) fn end_what_went_with_the_wire(&mut self, woken: &mut Vec<Waker>) {
+        let links: Vec<_> = self.links.keys().copied().collect();
+        for id in links {
+            if self.engine.link(id).is_some() {
+                self.end_link_unheard(id);
+            } else {
+                let gone = Error::new(Scope::Link, "the wire that the link came on is gone");
+                self.forget_link(id, Some(gone), woken);
+            }
+        }
+        let sessions: Vec<_> = self.sessions.keys().copied().collect();
+        for id in sessions {
+            if self.engine.session(id).is_some() {
+                self.end_session_unheard(id);
+            } else if let Some(mut state) = self.sessions.remove(&id) {
+                drop(state.facts.ended.set(None));
+                state.waiters.take_into(woken);
             }
         }
     }

@@ -4,6 +4,7 @@
 //! of the testkit with a codec of their own, and plain sockets. Nothing here waits for a time to pass: waits end
 //! with an event, and [`support::PATIENCE`] only bounds how long a failing test hangs.
 
+mod away;
 mod deadlines;
 mod failover;
 mod hostile;
