@@ -84,7 +84,7 @@ impl Connection {
     pub(crate) fn forget_delivery(&mut self, id: DeliveryId) {
         let Some(delivery) = self.deliveries.get_mut(id) else { return };
         let over = delivery.outgoing && !delivery.on_wire && !delivery.queued;
-        if !delivery.outgoing || delivery.remotely_settled || over {
+        if !delivery.outgoing || delivery.remotely_settled || over || is_over(delivery) {
             self.dispose(id, None, true);
         } else {
             delivery.forgotten = true;
@@ -136,7 +136,7 @@ impl Connection {
 }
 
 /// A delivery that nobody waits for is done once the peer has settled it, or has given an outcome and waits for us.
-fn is_over(delivery: &Delivery) -> bool {
+pub(super) fn is_over(delivery: &Delivery) -> bool {
     let outcome = delivery.remote.as_ref().is_some_and(DeliveryState::is_terminal);
     delivery.sent && (delivery.remotely_settled || outcome)
 }

@@ -38,7 +38,7 @@ impl Connection {
             SaslConfig::Disabled => (Phase::AnyHeader, SaslMachine::None),
         };
         let mut wire = Wire::new(phase, security, sasl, now);
-        wire.handshake_deadline = self.config.handshake_timeout.map(|timeout| now + timeout);
+        wire.handshake_deadline = self.config.handshake_timeout.and_then(|timeout| now.checked_add(timeout));
         self.wire = Some(Box::new(wire));
         match phase {
             Phase::SaslHeader => self.write_header(SASL_HEADER),

@@ -5,6 +5,7 @@ use deuteron_codec::frame::{self, FRAME_AMQP};
 use deuteron_codec::{Encode, ReceiverSettleMode, SenderSettleMode, Transfer, Writer};
 
 use super::Connection;
+use super::dispose::is_over;
 use crate::config::{Recovery, SendOptions, Trace};
 use crate::delivery::Delivery;
 use crate::error::UsageError;
@@ -225,6 +226,11 @@ impl Connection {
         }
         if delivery.locally_settled || delivery.remotely_settled && delivery.forgotten {
             self.drop_delivery(id);
+            return;
+        }
+        if delivery.forgotten && is_over(delivery) {
+            // The peer has decided before it had all of the message, and waits for us.
+            self.dispose(id, None, true);
             return;
         }
         if !keeps_payload(link, delivery) {

@@ -34,7 +34,10 @@ impl Deadlines {
     fn set_off(&mut self, now: Instant) {
         for (deadline, timeout, token) in self.starting.drain(..) {
             self.count += 1;
-            self.running.insert((now + timeout, self.count), (deadline, token));
+            // One that is too far away to be represented never comes.
+            if let Some(at) = now.checked_add(timeout) {
+                self.running.insert((at, self.count), (deadline, token));
+            }
         }
     }
 
@@ -82,7 +85,7 @@ impl Connection {
     fn idle_deadline(&self) -> Option<Instant> {
         let wire = self.wire.as_deref()?;
         let counts = wire.phase == Phase::Frames && !wire.finished;
-        self.config.idle_timeout.filter(|_| counts).map(|timeout| wire.last_input + timeout)
+        self.config.idle_timeout.filter(|_| counts).and_then(|timeout| wire.last_input.checked_add(timeout))
     }
 
     /// Time has passed: sends heartbeats, and acts on deadlines that are over.
@@ -189,7 +192,7 @@ impl Connection {
             && !wire.finished
             && wire.close_deadline.is_none()
         {
-            wire.close_deadline = self.config.close_timeout.map(|timeout| now + timeout);
+            wire.close_deadline = self.config.close_timeout.and_then(|timeout| now.checked_add(timeout));
         }
         if wire.close_received || wire.finished {
             wire.close_deadline = None;
@@ -219,8 +222,10 @@ impl Connection {
         }
         if session.settle_check.is_none() {
             let mine = self.links.iter().filter(|(_, link)| link.session == id);
-            session.settle_check =
-                mine.filter_map(|(_, link)| link.config.settle_timeout).min().map(|t| now + t);
+            session.settle_check = mine
+                .filter_map(|(_, link)| link.config.settle_timeout)
+                .min()
+                .and_then(|t| now.checked_add(t));
         }
     }
 
@@ -237,7 +242,7 @@ impl Connection {
             let Some((_, sent_at)) = session.marks.iter().find(|(mark, _)| number.is_before(*mark)) else {
                 continue;
             };
-            let due = *sent_at + timeout;
+            let Some(due) = sent_at.checked_add(timeout) else { continue };
             if due <= now {
                 delivery.overdue = true;
                 late.push(delivery_id);

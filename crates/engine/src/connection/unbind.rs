@@ -7,6 +7,7 @@ use deuteron_codec::{DeliveryState, Error};
 
 use super::Connection;
 use crate::config::Recovery;
+use crate::delivery::Delivery;
 use crate::endpoint::EndpointState;
 use crate::error::{Cause, Failure};
 use crate::event::Event;
@@ -110,6 +111,12 @@ impl Connection {
         } else {
             for delivery in on_wire {
                 self.take_off_wire(delivery);
+                let decided =
+                    |delivery: &Delivery| delivery.local.as_ref().is_some_and(DeliveryState::is_terminal);
+                if self.deliveries.get(delivery).is_some_and(decided) {
+                    // It waited for the sender to settle (2.8.3, second), of which nothing will be heard any more.
+                    self.drop_delivery(delivery);
+                }
             }
             if let Some(partial) = partial {
                 self.drop_delivery(partial);
