@@ -199,8 +199,8 @@ fn a_drain_ends_with_its_wire() {
     program.closed();
 }
 
-#[tokio::test]
-async fn a_message_whose_wire_is_gone_cannot_be_settled_and_comes_again() {
+#[test]
+fn a_message_whose_wire_is_gone_cannot_be_settled_and_comes_again() {
     let mut first = ScriptedPeer::new();
     first.accepts_receiver(10).send_transfer(0, 0, HELLO).drop_wire();
     let mut second = ScriptedPeer::new();
@@ -208,16 +208,17 @@ async fn a_message_whose_wire_is_gone_cannot_be_settled_and_comes_again() {
     second.expect_disposition().state("accepted");
     second.accepts_close();
     let (address, script) = TcpScript::serve_each([first, second]);
-    let container = Container::new();
-    let connection = container.start(to(address)).unwrap();
-    let receiver = connection.open_receiver(ReceiverOptions::new("q").credit_window(10)).unwrap();
-    let mut taken = within(receiver.recv()).await.unwrap();
-    // The one from the first wire, unless that went before it could be taken.
-    eventually(|| connection.is_open()).await;
-    while taken.accept().is_err() {
-        taken = within(receiver.recv()).await.unwrap();
-    }
-    within(connection.close()).await.unwrap();
+    let program = Program::reacting(|_, _| Ack::Later);
+    let connection = program.connect(to(address));
+    connection.open_receiver(ReceiverOptions::new("q").credit_window(10)).unwrap();
+    let stale = program.message();
+    program.disconnected();
+    let error = stale.accept().unwrap_err();
+    assert_eq!(error.scope(), Scope::Delivery, "{error}");
+    let fresh = program.message();
+    assert_eq!(fresh.payload(), stale.payload());
+    fresh.accept().unwrap();
+    drop(connection.close());
     script.join();
 }
 

@@ -6,10 +6,12 @@
 
 mod away;
 mod deadlines;
+mod endings;
 mod failover;
 mod hostile;
 mod incoming;
 mod links;
+mod many;
 mod messages;
 mod outgoing;
 mod reconnect;

@@ -28,8 +28,13 @@ pub(crate) const SOON: Option<Duration> = Some(Duration::from_millis(50));
 #[track_caller]
 pub(crate) fn within<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let caller = std::panic::Location::caller();
+    let since = Instant::now();
     async move {
         match tokio::time::timeout(PATIENCE, future).await {
+            // The timer looks at the future a last time before it gives up.
+            Ok(_) if since.elapsed() >= PATIENCE => {
+                panic!("what is awaited at {caller} has happened, but nobody was woken");
+            }
             Ok(output) => output,
             Err(_) => panic!("what is awaited at {caller} does not happen"),
         }
