@@ -16,9 +16,31 @@ use crate::{Connection, Error};
 #[derive(Clone)]
 pub struct Listener {
     pub(crate) shared: Arc<ListenerShared>,
+    /// Only listeners of `accept` have one.
+    _guard: Option<Arc<ListenerGuard>>,
+}
+
+/// Closes the listener when its last handle goes.
+struct ListenerGuard(Arc<ListenerShared>);
+
+impl Drop for ListenerGuard {
+    fn drop(&mut self) {
+        self.0.close();
+        self.0.abandon();
+    }
 }
 
 impl Listener {
+    /// A handle of a listener that lives without handles.
+    pub(crate) fn new(shared: Arc<ListenerShared>) -> Self {
+        Self { shared, _guard: None }
+    }
+
+    /// The first handle of a listener that ends with its handles.
+    pub(crate) fn guarded(shared: Arc<ListenerShared>) -> Self {
+        Self { _guard: Some(Arc::new(ListenerGuard(Arc::clone(&shared)))), shared }
+    }
+
     /// The real address: with port 0 in the URL, the port that the system chose.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {

@@ -124,6 +124,13 @@ impl ListenerShared {
         self.container.inbox.wake();
     }
 
+    /// Nobody will take the connections that wait for `accept`: they are closed in order.
+    pub(crate) fn abandon(&self) {
+        let left = std::mem::take(&mut self.lock().accepted);
+        // Dropping them takes their locks.
+        drop(left);
+    }
+
     pub(crate) fn poll_accept(&self, cx: &Context<'_>) -> Poll<Result<Connection, Error>> {
         let mut state = self.lock();
         if let Some(connection) = state.accepted.pop_front() {
@@ -138,7 +145,7 @@ impl ListenerShared {
 
     fn report(self: &Arc<Self>, error: Error) {
         match self.destination {
-            Destination::Loop => self.container.inbox.report(Listener { shared: Arc::clone(self) }, error),
+            Destination::Loop => self.container.inbox.report(Listener::new(Arc::clone(self)), error),
             Destination::Tasks(_) | Destination::Queue => tracing::debug!(%error, "listener"),
         }
     }
@@ -216,34 +223,27 @@ pub(crate) fn listen(
         state: Mutex::default(),
     });
     container.adopt_listener(&shared)?;
-    let task = Arc::clone(&shared);
-    // A listener of `accept` ends with its last handle; the others belong to the container.
-    let weak = matches!(shared.destination, Destination::Queue);
-    drop(tokio::spawn(async move {
-        if weak {
-            let weak = Arc::downgrade(&task);
-            drop(task);
-            accept_while(socket, || weak.upgrade()).await;
-        } else {
-            accept_while(socket, || Some(Arc::clone(&task))).await;
-        }
-    }));
+    drop(tokio::spawn(accept_while_open(socket, Arc::clone(&shared))));
     tracing::debug!(%local_addr, "listening");
-    Ok(Listener { shared })
+    // A listener of `accept` ends with its last handle; the others belong to the container.
+    Ok(match shared.destination {
+        Destination::Queue => Listener::guarded(shared),
+        Destination::Loop | Destination::Tasks(_) => Listener::new(shared),
+    })
 }
 
-async fn accept_while(mut socket: io::Bound, listener: impl Fn() -> Option<Arc<ListenerShared>>) {
+async fn accept_while_open(mut socket: io::Bound, listener: Arc<ListenerShared>) {
     loop {
         let mut accepting = pin!(socket.accept());
         let accepted = poll_fn(|cx| {
-            let Some(listener) = listener().filter(|listener| !listener.is_closed()) else {
-                return Poll::Ready(None);
-            };
             listener.lock().acceptor = Some(cx.waker().clone());
-            accepting.as_mut().poll(cx).map(|incoming| Some((listener, incoming)))
+            if listener.is_closed() {
+                return Poll::Ready(None);
+            }
+            accepting.as_mut().poll(cx).map(Some)
         })
         .await;
-        let Some((listener, incoming)) = accepted else { return };
+        let Some(incoming) = accepted else { return };
         let limit = listener.options.max_connections;
         if listener.count() < limit {
             let remote = incoming.remote();

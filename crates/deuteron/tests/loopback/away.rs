@@ -376,3 +376,85 @@ fn a_close_whose_answer_went_with_the_wire_is_done() {
     drop(connection.close());
     script.join();
 }
+
+#[tokio::test]
+async fn a_drain_that_is_awaited_ends_with_its_wire() {
+    let mut first = ScriptedPeer::new();
+    first.accepts_receiver(5);
+    first.expect_flow().flag("drain", true);
+    first.drop_wire();
+    let (address, script) = TcpScript::serve(first);
+    let options = to(address).reconnect_policy(stays_away());
+    let connection = within(Connection::connect(options)).await.unwrap();
+    let receiver = within(connection.receiver(ReceiverOptions::new("q").manual_credit())).await.unwrap();
+    receiver.add_credit(5);
+    // Written before the drain is asked for: the peer has seen it, or the script fails.
+    let _ = within(receiver.recv_timeout(Duration::from_millis(20))).await.unwrap_err();
+    let _ = within(receiver.drain()).await;
+    assert_eq!(receiver.credit(), 0);
+    within(connection.close()).await.unwrap();
+    script.join();
+}
+
+#[tokio::test]
+async fn an_awaited_open_of_a_link_lasts_across_a_reconnect() {
+    let mut first = ScriptedPeer::new();
+    first.accepts_session();
+    first.expect_attach();
+    first.drop_wire();
+    let mut second = ScriptedPeer::new();
+    second.accepts_sender(1);
+    second.expect_transfer().respond();
+    second.expect_detach().respond();
+    second.accepts_close();
+    let (address, script) = TcpScript::serve_each([first, second]);
+    let connection = within(Connection::connect(to(address))).await.unwrap();
+    let sender = within(connection.sender("q")).await.unwrap();
+    assert!(within(sender.send("one")).await.unwrap().is_accepted());
+    within(sender.close()).await.unwrap();
+    within(connection.close()).await.unwrap();
+    script.join();
+}
+
+#[tokio::test]
+async fn awaited_closes_end_with_their_wire() {
+    let play = |peer: &mut ScriptedPeer, what: &'static str| {
+        peer.accepts_sender(0);
+        peer.expect(what);
+        peer.drop_wire();
+    };
+    for what in ["detach", "end", "close"] {
+        let mut peer = ScriptedPeer::new();
+        play(&mut peer, what);
+        let (address, script) = TcpScript::serve(peer);
+        let options = to(address).reconnect_policy(stays_away());
+        let connection = within(Connection::connect(options)).await.unwrap();
+        let sender = within(connection.sender("q")).await.unwrap();
+        let closing = match what {
+            "detach" => sender.close(),
+            "end" => sender.session().end(),
+            _ => connection.close(),
+        };
+        within(closing).await.unwrap();
+        drop(sender);
+        within(connection.close()).await.unwrap();
+        script.join();
+    }
+}
+
+#[tokio::test]
+async fn a_listener_ends_with_its_last_handle_and_its_connections_go_on() {
+    let container = Container::new();
+    let listener = container.listen(loopback()).await.unwrap();
+    let address = listener.local_addr();
+    let connection = within(Connection::connect(url(&listener))).await.unwrap();
+    let accepted = within(listener.accept()).await.unwrap();
+    let untaken = within(Connection::connect(url(&listener))).await.unwrap();
+    drop(listener);
+    // Nobody can take it any more.
+    within(untaken.closed()).await.unwrap();
+    eventually(|| std::net::TcpListener::bind(address).is_ok()).await;
+    assert!(connection.is_open() && accepted.is_open());
+    within(connection.close()).await.unwrap();
+    within(accepted.closed()).await.unwrap();
+}
