@@ -7,6 +7,7 @@
 mod away;
 mod deadlines;
 mod endings;
+mod extremes;
 mod failover;
 mod hostile;
 mod incoming;
