@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use deuteron::{
     Ack, Backoff, ConnectOptions, Connection, Container, Context, Delivery, DeliveryTag, Error, Fate, Link,
-    ListenOptions, Listener, Message, MessagingHandler, Outcome, Receiver, ReceiverOptions, Recovery,
-    SendOptions, Sender, SenderOptions, SessionOptions, TimerId,
+    ListenOptions, Listener, Message, MessagingHandler, Outcome, Receiver, ReceiverOptions,
+    ReceiverSettleMode, Recovery, SendOptions, Sender, SenderOptions, SessionOptions, TimerId,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -350,6 +350,8 @@ impl Tally {
 struct Plan {
     link: u64,
     recovery: Recovery,
+    /// The server settles after we have.
+    second: bool,
 }
 
 impl Plan {
@@ -358,7 +360,8 @@ impl Plan {
     }
 
     fn options(self) -> SenderOptions {
-        SenderOptions::new(format!("in-{}", self.link)).recovery(self.recovery)
+        let options = SenderOptions::new(format!("in-{}", self.link)).recovery(self.recovery);
+        options.rcv_settle_mode(mode(self.second))
     }
 }
 
@@ -370,9 +373,13 @@ struct Scene {
 
 impl Scene {
     fn new(dice: &mut Dice) -> Self {
-        let plan =
-            |link| Plan { link, recovery: if link % 2 == 0 { Recovery::Replay } else { Recovery::Report } };
-        Self { plans: (0..2 + dice.below(3)).map(plan).collect(), queues: 1 + dice.below(2) }
+        let (links, queues) = (2 + dice.below(3), 1 + dice.below(2));
+        let plan = |link| Plan {
+            link,
+            recovery: if link % 2 == 0 { Recovery::Replay } else { Recovery::Report },
+            second: dice.one_in(3),
+        };
+        Self { plans: (0..links).map(plan).collect(), queues }
     }
 
     fn books(&self) -> Books {
@@ -387,15 +394,19 @@ impl Scene {
         }
     }
 
-    fn receivers(&self, dice: &mut Dice) -> Vec<ReceiverOptions> {
-        let receivers = 0..self.queues * 2;
-        receivers
-            .map(|number| {
-                let address = format!("out-{}", 100 + number / 2);
-                ReceiverOptions::new(address).credit_window(1 + dice.below(12) as u32)
-            })
-            .collect()
+    /// With `second`, some of them settle after the server has.
+    fn receivers(&self, dice: &mut Dice, second: bool) -> Vec<ReceiverOptions> {
+        let mut receiver = |number| {
+            let mode = mode(second && dice.one_in(3));
+            let options = ReceiverOptions::new(format!("out-{}", 100 + number / 2)).rcv_settle_mode(mode);
+            options.credit_window(1 + dice.below(12) as u32)
+        };
+        (0..self.queues * 2).map(&mut receiver).collect()
     }
+}
+
+fn mode(second: bool) -> ReceiverSettleMode {
+    if second { ReceiverSettleMode::Second } else { ReceiverSettleMode::First }
 }
 
 fn session_options(dice: &mut Dice) -> SessionOptions {
@@ -428,7 +439,7 @@ async fn async_client(
         links.push(Link::Sender(sender.clone()));
         work.spawn(send_all(sender, *plan, Arc::clone(&tally), Dice(dice.roll())));
     }
-    for options in scene.receivers(&mut dice) {
+    for options in scene.receivers(&mut dice, true) {
         let session = &sessions[dice.below(sessions.len() as u64) as usize];
         let receiver = session.receiver(options).await.unwrap();
         links.push(Link::Receiver(receiver.clone()));
@@ -575,7 +586,7 @@ impl MessagingHandler for Client {
             self.open += MESSAGES as usize;
             self.links.push(Link::Sender(sender));
         }
-        for options in self.scene.receivers(&mut self.dice) {
+        for options in self.scene.receivers(&mut self.dice, false) {
             let session = &sessions[self.dice.below(sessions.len() as u64) as usize];
             self.links.push(Link::Receiver(session.open_receiver(options).unwrap()));
         }

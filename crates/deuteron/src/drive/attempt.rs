@@ -157,6 +157,8 @@ impl Driver {
         let (closed, alarm, abort) = {
             let mut core = self.shared.lock();
             core.driver = Some(cx.waker().clone());
+            // Not known yet: whoever sets an alarm before it is wakes us.
+            core.driver_until = None;
             core.alarms.fire(now, &mut self.woken);
             route::route_all(&mut core, &mut self.batch, &mut self.woken);
             (core.engine.local_state() == EndpointState::Closed, core.alarms.first(), core.abort.take())

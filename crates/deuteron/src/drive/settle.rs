@@ -54,7 +54,8 @@ pub(crate) fn modified(
 pub(crate) fn settle_incoming(core: &mut Core, id: DeliveryId, state: DeliveryState) -> Option<()> {
     let delivery = core.engine.delivery(id)?;
     let link = delivery.link()?;
-    let settled = delivery.remotely_settled() || !settles_second(core, link);
+    // Without its wire the sender's settlement will not come.
+    let settled = !delivery.is_live() || !settles_second(core, link);
     let mut delivery = core.engine.delivery(id)?;
     delivery.disposition(Some(state), settled);
     Some(())

@@ -35,6 +35,13 @@ pub(crate) struct Alarms {
     buckets: BTreeMap<u64, WakerSet>,
 }
 
+/// Some thousand years: no deadline is taken to be further away.
+const LONGEST: u64 = 1 << 47;
+
+fn milliseconds(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(LONGEST).min(LONGEST)
+}
+
 impl Alarms {
     pub(crate) fn new(epoch: Instant) -> Self {
         Self { epoch, buckets: BTreeMap::new() }
@@ -42,16 +49,22 @@ impl Alarms {
 
     /// Has `waker` woken at `deadline` or a little later. Returns when.
     pub(crate) fn register(&mut self, deadline: Instant, now: Instant, waker: &Waker) -> Instant {
-        let length = deadline.saturating_duration_since(now).as_millis() as u64;
+        let length = milliseconds(deadline.saturating_duration_since(now));
         let grid = (length / 64).max(1).next_power_of_two();
-        let at = deadline.saturating_duration_since(self.epoch).as_millis() as u64 + 1;
+        let at = milliseconds(deadline.saturating_duration_since(self.epoch)) + 1;
         let at = at.div_ceil(grid) * grid;
         self.buckets.entry(at).or_default().register(waker);
-        self.epoch + Duration::from_millis(at)
+        self.time(at)
+    }
+
+    fn time(&self, at: u64) -> Instant {
+        // A clock that cannot show it does not reach it either: any later look will do.
+        let length = Duration::from_millis(at);
+        self.epoch.checked_add(length).unwrap_or(self.epoch + Duration::from_millis(LONGEST))
     }
 
     pub(crate) fn first(&self) -> Option<Instant> {
-        self.buckets.keys().next().map(|&at| self.epoch + Duration::from_millis(at))
+        self.buckets.keys().next().map(|&at| self.time(at))
     }
 
     pub(crate) fn fire(&mut self, now: Instant, woken: &mut Vec<Waker>) {
@@ -126,6 +139,25 @@ mod tests {
         alarms.fire(at, &mut woken);
         assert_eq!(woken.len(), 1);
         assert_eq!(alarms.first(), None);
+    }
+
+    #[test]
+    fn the_furthest_deadline_is_far_away() {
+        let start = Instant::now();
+        let waker = Waker::from(Arc::new(Count(AtomicUsize::new(0))));
+        let mut seconds = u64::MAX;
+        let furthest = loop {
+            match start.checked_add(Duration::from_secs(seconds)) {
+                Some(furthest) => break furthest,
+                None => seconds -= seconds / 1000 + 1,
+            }
+        };
+        let mut alarms = Alarms::new(start);
+        let at = alarms.register(furthest, start, &waker);
+        assert!(at > start + Duration::from_secs(1 << 32));
+        let mut woken = Vec::new();
+        alarms.fire(start + Duration::from_secs(1 << 32), &mut woken);
+        assert!(woken.is_empty());
     }
 
     #[test]
