@@ -376,15 +376,6 @@ impl MessagingHandler for Waiting {
     fn on_sendable(&mut self, _: &mut Context<'_>, _: &Sender) {}
 }
 
-/// Polls a future once, which has to be ready.
-fn now<F: Future>(future: F) -> F::Output {
-    let mut future = std::pin::pin!(future);
-    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
-        std::task::Poll::Ready(output) => output,
-        std::task::Poll::Pending => panic!("the future waits"),
-    }
-}
-
 #[test]
 fn a_wait_inside_a_callback_is_an_error_and_not_a_standstill() {
     let mut waiting = Waiting::default();

@@ -439,7 +439,7 @@ fn what_is_sent_before_the_connection_is_open_is_sent_when_it_is() {
     }
     program.disconnected();
     let server = Program::new();
-    server.listen(reserved.url());
+    reserved.lend(|| server.listen(reserved.url()));
     for number in 0..100 {
         assert_eq!(server.message().message().unwrap().body_text(), Some(number.to_string().as_str()));
     }

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use deuteron::{
-    Ack, ConnectOptions, Connection, Container, Context, Delivery, ListenOptions, MessagingHandler, Outcome,
-    Sender,
+    Ack, ConnectOptions, Connection, Container, Context, Delivery, MessagingHandler, Outcome, Sender,
 };
 
 use crate::support::*;
@@ -32,14 +31,17 @@ struct Mortal {
     left: usize,
     kept: Vec<Delivery>,
     dead: Arc<tokio::sync::Notify>,
-    listen: ListenOptions,
+    port: Option<Reserved>,
     ready: Arc<Slot<String>>,
 }
 
 impl MessagingHandler for Mortal {
     fn on_start(&mut self, cx: &mut Context<'_>) {
-        let listener = cx.listen(self.listen.clone()).unwrap();
-        self.ready.put(url(&listener));
+        let listener = match &self.port {
+            Some(port) => port.lend(|| cx.listen(port.url())),
+            None => cx.listen(loopback()),
+        };
+        self.ready.put(url(&listener.unwrap()));
     }
 
     fn on_message(&mut self, _: &mut Context<'_>, delivery: &Delivery) -> Ack {
@@ -58,8 +60,8 @@ impl MessagingHandler for Mortal {
     }
 }
 
-/// Runs a server until it dies, and returns its URL.
-fn serve(listen: ListenOptions, life: usize, ledger: &Arc<Ledger>) -> (String, JoinHandle<()>) {
+/// Runs a server, on this port or a free one, until it dies, and returns its URL.
+fn serve(port: Option<Reserved>, life: usize, ledger: &Arc<Ledger>) -> (String, JoinHandle<()>) {
     let ready = Slot::new();
     let dead = Arc::new(tokio::sync::Notify::new());
     let mortal = Mortal {
@@ -67,7 +69,7 @@ fn serve(listen: ListenOptions, life: usize, ledger: &Arc<Ledger>) -> (String, J
         left: life,
         kept: Vec::new(),
         dead: Arc::clone(&dead),
-        listen,
+        port,
         ready: Arc::clone(&ready),
     };
     let server = thread::spawn(move || {
@@ -85,13 +87,13 @@ fn serve(listen: ListenOptions, life: usize, ledger: &Arc<Ledger>) -> (String, J
 
 /// Serves on one port, again and again: each server but the last dies.
 fn restarting(reserved: &Reserved, lives: &'static [usize], ledger: &Arc<Ledger>) -> JoinHandle<()> {
-    let (listen, ledger) = (reserved.url(), Arc::clone(ledger));
+    let (reserved, ledger) = (reserved.clone(), Arc::clone(ledger));
     thread::spawn(move || {
         for life in lives {
-            serve(ListenOptions::new(&listen), *life, &ledger).1.join().unwrap();
+            serve(Some(reserved.clone()), *life, &ledger).1.join().unwrap();
         }
         // The last goes on until the test ends.
-        drop(serve(ListenOptions::new(&listen), usize::MAX, &ledger));
+        drop(serve(Some(reserved), usize::MAX, &ledger));
     })
 }
 
@@ -156,8 +158,8 @@ fn a_handler_loses_no_message_when_the_server_restarts_in_the_middle() {
 #[test]
 fn a_handler_loses_no_message_when_it_fails_over_in_the_middle() {
     let ledger = Arc::new(Ledger::default());
-    let (first, one) = serve(loopback(), 1000, &ledger);
-    let (second, _two) = serve(loopback(), usize::MAX, &ledger);
+    let (first, one) = serve(None, 1000, &ledger);
+    let (second, _two) = serve(None, usize::MAX, &ledger);
     all_accepted(ConnectOptions::from([first, second]));
     assert!(ledger.is_complete());
     one.join().unwrap();
@@ -200,13 +202,12 @@ struct Giving {
     accepted: usize,
     life: usize,
     dead: Arc<tokio::sync::Notify>,
-    listen: ListenOptions,
-    ready: Arc<Slot<String>>,
+    port: Reserved,
 }
 
 impl MessagingHandler for Giving {
     fn on_start(&mut self, cx: &mut Context<'_>) {
-        self.ready.put(url(&cx.listen(self.listen.clone()).unwrap()));
+        self.port.lend(|| cx.listen(self.port.url())).unwrap();
     }
 
     fn on_sendable(&mut self, _: &mut Context<'_>, sender: &Sender) {
@@ -235,7 +236,7 @@ async fn a_receiver_goes_on_receiving_from_a_server_that_restarts() {
     let stock = Arc::new(Mutex::new(Stock { left: (0..300).collect() }));
     let over = Arc::new(AtomicBool::new(false));
     let servers = thread::spawn({
-        let (listen, stock, over) = (reserved.url(), Arc::clone(&stock), Arc::clone(&over));
+        let (port, stock, over) = (reserved.clone(), Arc::clone(&stock), Arc::clone(&over));
         move || {
             for life in [100, 50, usize::MAX] {
                 let giving = Giving {
@@ -244,8 +245,7 @@ async fn a_receiver_goes_on_receiving_from_a_server_that_restarts() {
                     accepted: 0,
                     life,
                     dead: Arc::new(tokio::sync::Notify::new()),
-                    listen: ListenOptions::new(&listen),
-                    ready: Slot::new(),
+                    port: port.clone(),
                 };
                 let dead = Arc::clone(&giving.dead);
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -61,6 +61,15 @@ pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Polls a future once, which has to be ready.
+pub(crate) fn now<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(output) => output,
+        std::task::Poll::Pending => panic!("the future waits"),
+    }
+}
+
 /// A value that one thread leaves for another.
 #[derive(Debug, Default)]
 pub(crate) struct Slot<T>(Mutex<Option<T>>, Condvar);
@@ -115,19 +124,27 @@ pub(crate) fn users() -> Option<Arc<dyn deuteron::sasl::Authenticator>> {
 }
 
 /// A loopback port on which nobody listens yet. Nobody else can have it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reserved {
-    socket: Socket,
+    socket: Arc<Socket>,
     pub(crate) address: SocketAddr,
 }
 
 impl Reserved {
     pub(crate) fn new() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.set_reuse_address(true).unwrap();
         socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
         let address = socket.local_addr().unwrap().as_socket().unwrap();
-        Self { socket, address }
+        Self { socket: Arc::new(socket), address }
+    }
+
+    /// Lets somebody listen on the port; only then, as the system might give it to anybody otherwise who asks for
+    /// any port.
+    pub(crate) fn lend<R>(&self, listen: impl FnOnce() -> R) -> R {
+        self.socket.set_reuse_address(true).unwrap();
+        let result = listen();
+        self.socket.set_reuse_address(false).unwrap();
+        result
     }
 
     pub(crate) fn url(&self) -> String {
