@@ -157,10 +157,15 @@ impl Driver {
             drop(state.facts.ended.set(error.clone()));
             state.waiters.take_into(&mut self.woken);
         }
-        // What is lost with the links is routed by them, so before they go.
-        super::route::route_all(&mut core, &mut self.batch, &mut self.woken);
         let on_it: Vec<_> =
             core.links.values().filter(|link| link.facts.session == id).map(|link| link.facts.id).collect();
+        for link in &on_it {
+            if let Some(mut link) = core.engine.link(*link) {
+                link.abandon();
+            }
+        }
+        // What is lost with the links is routed by them, so before they go.
+        super::route::route_all(&mut core, &mut self.batch, &mut self.woken);
         for link in on_it {
             let ended = Error::new(Scope::Session, "the session of the link has ended");
             core.forget_link(link, Some(error.clone().unwrap_or(ended)), &mut self.woken);
@@ -254,6 +259,10 @@ impl Driver {
         }
         self.tell_link(handler, link.as_ref(), |h, cx, link| h.on_link_closed(cx, link));
         let mut core = self.shared.lock();
+        if let Some(mut link) = core.engine.link(id) {
+            // A peer that has not answered in time will not settle anything either.
+            link.abandon();
+        }
         // What is lost with the link is routed by it, so before it goes.
         super::route::route_all(&mut core, &mut self.batch, &mut self.woken);
         core.forget_link(id, error, &mut self.woken);

@@ -86,7 +86,7 @@ impl Connection {
     }
 
     /// Takes the link's deliveries off the wire: unsettled sends are put back into the queue, or are lost.
-    fn suspend(&mut self, id: LinkId, unbound: bool, session_over: bool) {
+    pub(crate) fn suspend(&mut self, id: LinkId, unbound: bool, session_over: bool) {
         let connection_closed = self.endpoint.local == EndpointState::Closed;
         let Some(link) = self.links.get_mut(id) else { return };
         if link.deliveries == 0 {

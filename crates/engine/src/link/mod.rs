@@ -275,6 +275,13 @@ impl LinkMut<'_> {
         self.connection.detach_link(self.id, true, error);
     }
 
+    /// Gives up on all that is unsettled, when the peer will say no more of it: sends are reported as
+    /// [`Event::DeliveryLost`](crate::Event::DeliveryLost), or as updated where the outcome is known. Meant to be
+    /// called before [`free`](Self::free), which drops them without a word.
+    pub fn abandon(&mut self) {
+        self.connection.suspend(self.id, false, true);
+    }
+
     /// Forgets it and all its deliveries. Their ids are void after this; an open link is closed first.
     pub fn free(&mut self) {
         self.connection.free_link(self.id);
