@@ -111,7 +111,10 @@ impl Container {
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
                 Error::new(Scope::Container, format!("cannot make a runtime: {error}")).with_source(error)
             })?;
-        runtime.block_on(self.run_async(handler))
+        let ended = runtime.block_on(self.run_async(handler));
+        // A name server that does not answer keeps nobody waiting.
+        runtime.shutdown_background();
+        ended
     }
 
     /// As [`run`](Self::run), as a future, inside a tokio runtime.
@@ -278,6 +281,11 @@ impl ContainerShared {
             connections.retain(|connection| connection.strong_count() > 0);
         }
         connections.push(Arc::downgrade(shared));
+        drop(connections);
+        if self.is_stopping() {
+            // `stop` may have looked before this one was there.
+            shared.end(Ending::Connection(None));
+        }
         Connection::from_owner(Arc::new(Owner { shared: Arc::clone(shared) }))
     }
 
@@ -291,6 +299,11 @@ impl ContainerShared {
         let mut listeners = lock(&self.listeners);
         listeners.retain(|listener| listener.strong_count() > 0);
         listeners.push(Arc::downgrade(listener));
+        drop(listeners);
+        if self.is_stopping() {
+            // `stop` may have looked before this one was there.
+            listener.close();
+        }
         Ok(())
     }
 
