@@ -240,7 +240,7 @@ impl Connection {
     pub async fn accept_link(&self) -> Result<Link, Error> {
         let bound = Bound::new(None, Scope::Link, Phase::Attach);
         let facts = poll_fn(|cx| {
-            poll_core(&self.owner.shared, cx, &bound, String::new, |core, waker| {
+            poll_core(&self.owner.shared, cx, &bound, String::new, |core, waiter| {
                 while let Some(id) = core.incoming.pop_front() {
                     if let Some(link) = core.links.get(&id) {
                         return Some(Ok(Arc::clone(&link.facts)));
@@ -249,7 +249,7 @@ impl Connection {
                 if let Some(error) = core.over() {
                     return Some(Err(error));
                 }
-                core.waiters.register(waker);
+                core.waiters.register(waiter);
                 None
             })
         })

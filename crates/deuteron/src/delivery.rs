@@ -5,7 +5,6 @@ use std::future::poll_fn;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use deuteron_engine::{self as engine, DeliveryId, LinkId};
 
 use crate::drive::settle::{modified, settle_incoming, state_of};
 use crate::drive::shared::{Core, Owner};
+use crate::drive::waiters::Waiter;
 use crate::drive::waits::{Bound, poll_core};
 use crate::link::LinkHandle;
 use crate::{Ack, Connection, Error, Fate, Link, Outcome, Phase, Receiver, Scope, Sender};
@@ -324,7 +324,7 @@ impl Delivery {
                 Bound::new(length, Scope::Delivery, Phase::Settle)
             });
             let what = || "the peer did not settle the message".to_owned();
-            poll_core(&self.owner.shared, cx, bound, what, |core, waker| self.look(core, waker))
+            poll_core(&self.owner.shared, cx, bound, what, |core, waiter| self.look(core, waiter))
         })
         .await;
         match outcome {
@@ -338,11 +338,11 @@ impl Delivery {
         core.links.get(&self.link).map_or(self.owner.shared.deadlines, |link| link.facts.deadlines).settle
     }
 
-    fn look(&self, core: &mut Core, waker: &Waker) -> Option<Result<(Outcome, Option<Error>), Error>> {
+    fn look(&self, core: &mut Core, waiter: &Waiter<'_>) -> Option<Result<(Outcome, Option<Error>), Error>> {
         if let Some(outcome) = self.conclude(core) {
             return Some(Ok((outcome, core.over())));
         }
-        core.deliveries.entry(self.id).or_default().register(waker);
+        core.deliveries.entry(self.id).or_default().register(waiter);
         None
     }
 

@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::PoisonError;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::drive::shared::Core;
@@ -78,7 +78,7 @@ impl Receiver {
         let bound = Bound::new(timeout, Scope::Link, Phase::Receive);
         poll_fn(|cx| {
             let what = || format!("no message came from the link '{}'", self.facts.name);
-            poll_core(&self.owner.shared, cx, &bound, what, |core, waker| {
+            poll_core(&self.owner.shared, cx, &bound, what, |core, waiter| {
                 if let Some(delivery) = self.take(core) {
                     return Some(Ok(delivery));
                 }
@@ -86,7 +86,7 @@ impl Receiver {
                     return Some(Err(error));
                 }
                 if let Some(link) = core.links.get_mut(&self.facts.id) {
-                    link.waiters.register(waker);
+                    link.waiters.register(waiter);
                 }
                 None
             })
@@ -155,11 +155,11 @@ impl Future for Draining {
         let this = self.get_mut();
         let facts = &this.link.facts;
         let what = || format!("the peer did not answer the drain of '{}'", facts.name);
-        poll_core(&this.link.owner.shared, cx, &this.bound, what, |core, waker: &Waker| {
+        poll_core(&this.link.owner.shared, cx, &this.bound, what, |core, waiter| {
             let draining = core.engine.link(facts.id).is_some_and(|link| link.is_draining());
             match core.links.get_mut(&facts.id) {
                 Some(state) if state.drained || !draining => return Some(Ok(())),
-                Some(state) => state.waiters.register(waker),
+                Some(state) => state.waiters.register(waiter),
                 None => {}
             }
             link_failure(core, facts).map(Err)

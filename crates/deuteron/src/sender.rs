@@ -3,12 +3,12 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::ops::Deref;
-use std::task::Waker;
 
 use bytes::{Bytes, BytesMut};
 use deuteron_engine::{self as engine, Payload, SendOptions};
 
 use crate::drive::shared::{Core, Status};
+use crate::drive::waiters::Waiter;
 use crate::drive::waits::{Bound, link_failure, poll_core};
 use crate::drive::wire::lend_output;
 use crate::link::LinkHandle;
@@ -96,8 +96,8 @@ impl Sender {
                 });
                 let what = || format!("the link '{}' got no credit to send", self.facts.name);
                 let mut payload = Some(payload);
-                let result = poll_core(&self.owner.shared, cx, &bound, what, |core, waker| {
-                    self.send_if_ready(core, waker, &mut payload, &mut options)
+                let result = poll_core(&self.owner.shared, cx, &bound, what, |core, waiter| {
+                    self.send_if_ready(core, waiter, &mut payload, &mut options)
                 });
                 if result.is_pending()
                     && kept.is_none()
@@ -119,7 +119,7 @@ impl Sender {
     fn send_if_ready(
         &self,
         core: &mut Core,
-        waker: &Waker,
+        waiter: &Waiter<'_>,
         payload: &mut Option<Payload<'_>>,
         options: &mut Option<SendOptions>,
     ) -> Option<Result<Delivery, Error>> {
@@ -128,7 +128,7 @@ impl Sender {
                 return Some(Err(error));
             }
             if let Some(link) = core.links.get_mut(&self.facts.id) {
-                link.waiters.register(waker);
+                link.waiters.register(waiter);
             }
             return None;
         }
@@ -191,7 +191,7 @@ impl Sender {
         let bound = Bound::new(self.facts.deadlines.credit, Scope::Link, Phase::Credit);
         poll_fn(|cx| {
             let what = || format!("the link '{}' got no credit to send", self.facts.name);
-            poll_core(&self.owner.shared, cx, &bound, what, |core, waker| {
+            poll_core(&self.owner.shared, cx, &bound, what, |core, waiter| {
                 if has_room(core, &self.link) {
                     return Some(Ok(()));
                 }
@@ -199,7 +199,7 @@ impl Sender {
                     return Some(Err(error));
                 }
                 if let Some(link) = core.links.get_mut(&self.facts.id) {
-                    link.waiters.register(waker);
+                    link.waiters.register(waiter);
                 }
                 None
             })

@@ -14,7 +14,7 @@ use deuteron_engine::{ConnectionConfig, ConnectionRole, SaslConfig};
 use super::attempt::{Attempts, Dialling, Incoming};
 use super::shared::{Core, Owner, Shared};
 use super::task::Task;
-use super::waiters::WakerSet;
+use super::waiters::{Waiter, WakerSet};
 use super::{Driver, dial, trace};
 use crate::container::ContainerShared;
 use crate::io;
@@ -132,6 +132,7 @@ impl ListenerShared {
     }
 
     pub(crate) fn poll_accept(&self, cx: &Context<'_>) -> Poll<Result<Connection, Error>> {
+        let waiter = Waiter::new(cx.waker());
         let mut state = self.lock();
         if let Some(connection) = state.accepted.pop_front() {
             return Poll::Ready(Ok(connection));
@@ -139,7 +140,7 @@ impl ListenerShared {
         if self.is_closed() {
             return Poll::Ready(Err(Error::new(Scope::Listener, "the listener is closed")));
         }
-        state.waiters.register(cx.waker());
+        state.waiters.register(&waiter);
         Poll::Pending
     }
 

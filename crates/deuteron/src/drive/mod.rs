@@ -29,9 +29,11 @@ mod route;
 pub(crate) mod settle;
 pub(crate) mod shared;
 pub(crate) mod task;
+#[cfg(test)]
+mod tests;
 pub(crate) mod trace;
 mod turn;
-mod waiters;
+pub(crate) mod waiters;
 pub(crate) mod waits;
 pub(crate) mod wire;
 

@@ -1,26 +1,109 @@
 //! Who waits: wakers in place of channels.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+/// From so many on, wakers are looked up rather than compared one by one.
+const FEW: usize = 32;
+
+/// From so many on, some may be those of futures that were dropped while they waited.
+const MANY: usize = 256;
+
+/// A set of many is swept this often.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// A task that looks for something. Made before the lock is taken and dropped after it is free, when it wakes those
+/// that made place for it.
+pub(crate) struct Waiter<'a> {
+    waker: &'a Waker,
+    swept: Cell<Vec<Waker>>,
+}
+
+impl<'a> Waiter<'a> {
+    pub(crate) fn new(waker: &'a Waker) -> Self {
+        Self { waker, swept: Cell::default() }
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.swept.take().into_iter().for_each(Waker::wake);
+    }
+}
+
 /// The wakers of the tasks that wait for one thing; mostly none or one.
 #[derive(Debug, Default)]
-pub(crate) struct WakerSet(Vec<Waker>);
+pub(crate) struct WakerSet {
+    wakers: Vec<Waker>,
+    /// Where there are many.
+    crowd: Option<Box<Crowd>>,
+}
+
+#[derive(Debug, Default)]
+struct Crowd {
+    known: HashSet<(usize, usize)>,
+    swept: Option<Instant>,
+}
 
 impl WakerSet {
-    pub(crate) fn register(&mut self, waker: &Waker) {
-        if !self.0.iter().any(|known| known.will_wake(waker)) {
-            self.0.push(waker.clone());
+    /// A future that is dropped leaves its waker behind. So that they do not pile up where nothing happens for days, all
+    /// are woken now and then when they are many: those who still wait come back.
+    pub(crate) fn register(&mut self, waiter: &Waiter<'_>) {
+        if !self.insert(waiter.waker) || self.wakers.len() < MANY {
+            return;
         }
+        let Some(crowd) = &mut self.crowd else { return };
+        let now = Instant::now();
+        if crowd.swept.is_some_and(|at| now.saturating_duration_since(at) < SWEEP) {
+            return;
+        }
+        crowd.swept = Some(now);
+        crowd.known.clear();
+        let mut swept = std::mem::take(&mut self.wakers);
+        if let Some(own) = swept.pop() {
+            self.insert(&own);
+        }
+        waiter.swept.set(swept);
+    }
+
+    /// False if it is there already.
+    fn insert(&mut self, waker: &Waker) -> bool {
+        match &mut self.crowd {
+            Some(crowd) => {
+                if !crowd.known.insert(identity(waker)) {
+                    return false;
+                }
+            }
+            None => {
+                if self.wakers.iter().any(|known| known.will_wake(waker)) {
+                    return false;
+                }
+                if self.wakers.len() >= FEW {
+                    let known = self.wakers.iter().chain([waker]).map(identity).collect();
+                    self.crowd = Some(Box::new(Crowd { known, swept: None }));
+                }
+            }
+        }
+        self.wakers.push(waker.clone());
+        true
     }
 
     /// Moves all wakers to `woken`, to be woken when nothing is locked any more.
     #[inline]
     pub(crate) fn take_into(&mut self, woken: &mut Vec<Waker>) {
-        woken.append(&mut self.0);
+        woken.append(&mut self.wakers);
+        if let Some(crowd) = &mut self.crowd {
+            crowd.known.clear();
+        }
     }
+}
+
+/// What [`Waker::will_wake`] compares.
+fn identity(waker: &Waker) -> (usize, usize) {
+    (waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr())
 }
 
 /// Deadlines of futures, kept by the connection's driver, so that a future needs no timer of its own
@@ -53,7 +136,7 @@ impl Alarms {
         let grid = (length / 64).max(1).next_power_of_two();
         let at = milliseconds(deadline.saturating_duration_since(self.epoch)) + 1;
         let at = at.div_ceil(grid) * grid;
-        self.buckets.entry(at).or_default().register(waker);
+        self.buckets.entry(at).or_default().insert(waker);
         self.time(at)
     }
 
@@ -124,6 +207,25 @@ mod tests {
     }
 
     #[test]
+    fn wakers_of_futures_that_are_gone_do_not_pile_up() {
+        let counts: Vec<_> = (0..MANY).map(|_| Arc::new(Count(AtomicUsize::new(0)))).collect();
+        let mut set = WakerSet::default();
+        for count in counts.iter().chain(&counts[..MANY - 1]) {
+            let waker = Waker::from(Arc::clone(count));
+            set.register(&Waiter::new(&waker));
+            set.register(&Waiter::new(&waker));
+        }
+        let woken = counts.iter().map(|count| count.0.load(Ordering::SeqCst)).sum::<usize>();
+        assert_eq!(woken, MANY - 1, "all but the last are woken, once");
+        assert_eq!(set.wakers.len(), MANY, "and came back");
+        let mut woken = Vec::new();
+        set.take_into(&mut woken);
+        assert_eq!(woken.len(), MANY);
+        set.register(&Waiter::new(&woken[0]));
+        assert_eq!(set.wakers.len(), 1);
+    }
+
+    #[test]
     fn alarms_fire_after_their_deadline_and_not_before() {
         let start = Instant::now();
         let count = Arc::new(Count(AtomicUsize::new(0)));
@@ -170,6 +272,6 @@ mod tests {
             alarms.register(now + Duration::from_secs(60), now, &waker);
         }
         assert!(alarms.buckets.len() < 80, "{}", alarms.buckets.len());
-        assert!(alarms.buckets.values().all(|set| set.0.len() == 1));
+        assert!(alarms.buckets.values().all(|set| set.wakers.len() == 1));
     }
 }

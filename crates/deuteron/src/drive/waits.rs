@@ -5,12 +5,13 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use deuteron_engine::EndpointState;
 
 use super::shared::{Core, LinkFacts, Owner, SessionFacts, Shared, Status};
+use super::waiters::Waiter;
 use crate::link::LinkHandle;
 use crate::{Error, Phase, Scope};
 
@@ -69,11 +70,12 @@ pub(crate) fn poll_core<R>(
     cx: &Context<'_>,
     bound: &Bound,
     what: impl FnOnce() -> String,
-    check: impl FnOnce(&mut Core, &Waker) -> Option<Result<R, Error>>,
+    check: impl FnOnce(&mut Core, &Waiter<'_>) -> Option<Result<R, Error>>,
 ) -> Poll<Result<R, Error>> {
+    let waiter = Waiter::new(cx.waker());
     let mut core = shared.lock();
     let driver;
-    let result = match check(&mut core, cx.waker()) {
+    let result = match check(&mut core, &waiter) {
         Some(result) => {
             driver = core.driver.take();
             Poll::Ready(result)
@@ -147,10 +149,10 @@ impl Future for Closing {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let what = || "the peer did not confirm the end".to_owned();
-        poll_core(&this.owner.shared, cx, &this.bound, what, |core, waker| match &this.goal {
-            Goal::Connection => connection_closed(core, waker),
-            Goal::Session(facts) => session_ended(core, facts.as_deref(), waker),
-            Goal::Link(facts) => link_closed(core, facts, waker),
+        poll_core(&this.owner.shared, cx, &this.bound, what, |core, waiter| match &this.goal {
+            Goal::Connection => connection_closed(core, waiter),
+            Goal::Session(facts) => session_ended(core, facts.as_deref(), waiter),
+            Goal::Link(facts) => link_closed(core, facts, waiter),
         })
     }
 }
@@ -161,15 +163,19 @@ impl fmt::Debug for Closing {
     }
 }
 
-fn connection_closed(core: &mut Core, waker: &Waker) -> Option<Result<(), Error>> {
+fn connection_closed(core: &mut Core, waiter: &Waiter<'_>) -> Option<Result<(), Error>> {
     if let Status::Over(error) = &core.status {
         return Some(error.clone().map_or(Ok(()), Err));
     }
-    core.waiters.register(waker);
+    core.waiters.register(waiter);
     None
 }
 
-fn session_ended(core: &mut Core, facts: Option<&SessionFacts>, waker: &Waker) -> Option<Result<(), Error>> {
+fn session_ended(
+    core: &mut Core,
+    facts: Option<&SessionFacts>,
+    waiter: &Waiter<'_>,
+) -> Option<Result<(), Error>> {
     let Some(facts) = facts else { return Some(Ok(())) };
     if let Some(error) = facts.ended.get() {
         return Some(error.clone().map_or(Ok(()), Err));
@@ -179,14 +185,14 @@ fn session_ended(core: &mut Core, facts: Option<&SessionFacts>, waker: &Waker) -
     }
     match core.sessions.get_mut(&facts.id) {
         Some(session) => {
-            session.waiters.register(waker);
+            session.waiters.register(waiter);
             None
         }
         None => Some(Ok(())),
     }
 }
 
-fn link_closed(core: &mut Core, facts: &LinkFacts, waker: &Waker) -> Option<Result<(), Error>> {
+fn link_closed(core: &mut Core, facts: &LinkFacts, waiter: &Waiter<'_>) -> Option<Result<(), Error>> {
     if let Some(error) = facts.ended.get() {
         return Some(error.clone().map_or(Ok(()), Err));
     }
@@ -199,7 +205,7 @@ fn link_closed(core: &mut Core, facts: &LinkFacts, waker: &Waker) -> Option<Resu
     }
     match core.links.get_mut(&facts.id) {
         Some(link) => {
-            link.waiters.register(waker);
+            link.waiters.register(waiter);
             None
         }
         None => Some(Ok(())),
@@ -229,19 +235,19 @@ impl Future for Opening<'_> {
         match self.get_mut() {
             Self::Connection(owner, bound) => {
                 let what = || "the connection was not established".to_owned();
-                poll_core(&owner.shared, cx, bound, what, |core, waker| match &core.status {
+                poll_core(&owner.shared, cx, bound, what, |core, waiter| match &core.status {
                     Status::Open => Some(Ok(())),
                     Status::Over(_) => core.over().map(Err),
                     Status::Connecting(_) => {
-                        core.waiters.register(waker);
+                        core.waiters.register(waiter);
                         None
                     }
                 })
             }
             Self::Link(handle, bound) => {
                 let what = || format!("the peer did not attach the link '{}'", handle.facts.name);
-                poll_core(&handle.owner.shared, cx, bound, what, |core, waker| {
-                    link_open(core, &handle.facts, waker)
+                poll_core(&handle.owner.shared, cx, bound, what, |core, waiter| {
+                    link_open(core, &handle.facts, waiter)
                 })
             }
         }
@@ -249,7 +255,11 @@ impl Future for Opening<'_> {
 }
 
 /// Whether a link is open, or will never be.
-pub(crate) fn link_open(core: &mut Core, facts: &LinkFacts, waker: &Waker) -> Option<Result<(), Error>> {
+pub(crate) fn link_open(
+    core: &mut Core,
+    facts: &LinkFacts,
+    waiter: &Waiter<'_>,
+) -> Option<Result<(), Error>> {
     if core.link_is_open(facts.id) {
         return Some(Ok(()));
     }
@@ -257,7 +267,7 @@ pub(crate) fn link_open(core: &mut Core, facts: &LinkFacts, waker: &Waker) -> Op
         return Some(Err(error));
     }
     if let Some(link) = core.links.get_mut(&facts.id) {
-        link.waiters.register(waker);
+        link.waiters.register(waiter);
     }
     None
 }
