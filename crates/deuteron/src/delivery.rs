@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -265,14 +266,26 @@ impl Delivery {
             return Err(self.gone());
         }
         let shared = &self.owner.shared;
+        let mut woken = Vec::new();
         let live = shared.command(|core| {
-            core.forget_share(self.id);
+            match self.role {
+                Role::Receiver => {
+                    core.forget_share(self.id);
+                }
+                // Nothing more will be heard of it. This handle counts until it is dropped.
+                Role::Sender => {
+                    if let Some(waiting) = core.deliveries.get_mut(&self.id) {
+                        waiting.take_into(&mut woken);
+                    }
+                }
+            }
             let live = core
                 .engine
                 .delivery(self.id)
                 .map(|delivery| delivery.is_live() || delivery.remotely_settled());
             dispose(core).and(live)
         });
+        woken.into_iter().for_each(Waker::wake);
         match live {
             Some(true) => Ok(()),
             Some(false) => Err(Error::new(Scope::Delivery, "the wire that the message came on is gone")

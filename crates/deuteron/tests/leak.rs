@@ -6,7 +6,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use common::{Recorder, SOON, accepts_session, joined, on_loopback, options, url};
-use deuteron::{Ack, Connection, Container, Context, Deadlines, Delivery, Fate, MessagingHandler};
+use deuteron::{
+    Ack, ConnectOptions, Connection, Container, Context, Deadlines, Delivery, Fate, MessagingHandler,
+};
 use deuteron_testkit::{ScriptedPeer, TcpScript};
 
 /// Connections that are opened and closed.
@@ -92,7 +94,7 @@ fn falls_silent() -> ScriptedPeer {
     let mut peer = accepts_session();
     peer.expect_attach().respond();
     peer.send_credit(0, 100);
-    for name in ["flow", "transfer", "detach", "end", "close"] {
+    for name in ["flow", "transfer", "disposition", "detach", "end", "close", "begin", "attach"] {
         peer.tolerate(name);
     }
     peer.expect_eof();
@@ -129,4 +131,74 @@ fn a_link_whose_end_is_not_answered_tells_the_handler_what_is_lost() {
     let recorder = recorder.run();
     assert_eq!(recorder.count("lost"), 1, "{:?}", recorder.log);
     script.join();
+}
+
+#[tokio::test]
+async fn deadlines_without_end_are_none() {
+    let longest = Some(Duration::MAX);
+    let limits = Deadlines {
+        establish: longest,
+        resolve: longest,
+        connect: longest,
+        tls: longest,
+        open: longest,
+        begin: longest,
+        attach: longest,
+        credit: longest,
+        settle: longest,
+        drain: longest,
+        detach: longest,
+        close: longest,
+        write: longest,
+    };
+    let listening = on_loopback().deadlines(limits).handshake_deadline(longest).heartbeat(Duration::MAX);
+    let listener = Container::new().serve(listening, || Takes).await.unwrap();
+    let options = ConnectOptions::new(url(&listener)).failover(url(&listener)).deadlines(limits);
+    let connection = within(Connection::connect(options.heartbeat(Duration::MAX))).await.unwrap();
+    let sender = within(connection.sender("q")).await.unwrap();
+    assert!(within(sender.send("x")).await.unwrap().is_accepted());
+    let receiver = within(connection.receiver("q")).await.unwrap();
+    within(receiver.drain()).await.unwrap();
+    let waiting = tokio::spawn(async move { receiver.recv_timeout(Duration::MAX).await });
+    within(connection.close()).await.unwrap();
+    within(waiting).await.unwrap().unwrap_err();
+}
+
+/// Panics at its first message.
+struct Fails;
+
+impl MessagingHandler for Fails {
+    fn on_message(&mut self, _: &mut Context<'_>, _: &Delivery) -> Ack {
+        panic!("a callback that fails, as this test wants it to");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_callback_ends_its_connection_and_no_other() {
+    let listener = Container::new().serve(on_loopback(), || Fails).await.unwrap();
+    for _ in 0..2 {
+        let options = ConnectOptions::new(url(&listener)).reconnect(false);
+        let connection = Connection::connect(options).await.unwrap();
+        let sender = connection.sender("q").await.unwrap();
+        assert_eq!(within(sender.send("x")).await.unwrap_err().fate(), Some(Fate::Unknown));
+        within(connection.closed()).await.unwrap_err();
+    }
+    eventually(|| listener.connections() == 0).await;
+}
+
+#[tokio::test]
+async fn who_waits_for_an_outcome_sees_that_we_settle_ourselves() {
+    let (address, script) = TcpScript::serve(falls_silent());
+    let connection = Connection::connect(options(address).deadlines(limits())).await.unwrap();
+    let sender = connection.sender("q").await.unwrap();
+    let delivery = sender.transfer("x").await.unwrap();
+    let clone = delivery.clone();
+    let outcome = tokio::spawn(async move { clone.outcome().await });
+    tokio::task::yield_now().await;
+    delivery.settle().unwrap();
+    assert_eq!(within(outcome).await.unwrap().unwrap_err().fate(), Some(Fate::Unknown));
+    drop((delivery, sender));
+    within(connection.close()).await.unwrap_err();
+    drop(connection);
+    joined(script).await;
 }
