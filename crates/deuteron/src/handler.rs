@@ -129,8 +129,11 @@ pub trait MessagingHandler {
     fn on_modified(&mut self, cx: &mut Context<'_>, delivery: &Delivery) {}
     /// The peer settled a delivery, of either direction; after the callback for its outcome.
     fn on_settled(&mut self, cx: &mut Context<'_>, delivery: &Delivery) {}
-    /// The wire was lost and the fate of a message that we sent is unknown. Only for senders with
-    /// [`Recovery::Report`](crate::Recovery); the others send it again.
+    /// Nobody will settle a message that we sent: [`Delivery::known_outcome`] is
+    /// [`Outcome::Lost`](crate::Outcome::Lost) if the peer may have it, and
+    /// [`Outcome::NotSent`](crate::Outcome::NotSent) if it cannot. Senders with
+    /// [`Recovery::Report`](crate::Recovery) hear it when a wire is lost, the others send again;
+    /// all hear it when their link, or the connection for good, has ended.
     fn on_lost(&mut self, cx: &mut Context<'_>, delivery: &Delivery) {}
     /// A drain has ended: the peer used up or gave back all credit.
     fn on_drained(&mut self, cx: &mut Context<'_>, link: &Link) {}

@@ -362,10 +362,27 @@ impl Driver {
     /// The connection is over for good.
     pub(super) fn finish(&mut self, handler: &mut Handler<'_>, error: Option<Error>) {
         self.phase = Phase::Done;
+        self.lose_what_waits();
+        self.dispatch_rest(handler);
         self.end(error);
         if self.announced || self.shared.outgoing {
             self.tell(handler, |h, cx, connection| h.on_connection_closed(cx, connection));
         }
+    }
+
+    /// What a handler has sent and nobody has settled, or that was never written, is reported before its link goes.
+    /// Futures that wait for an outcome are told why instead, by [`end`](Self::end).
+    fn lose_what_waits(&mut self) {
+        let mut core = self.shared.lock();
+        core.engine.close(None);
+        let handled: Vec<_> =
+            core.links.values().filter(|link| !link.facts.pull).map(|link| link.facts.id).collect();
+        for link in handled {
+            if let Some(mut link) = core.engine.link(link) {
+                link.abandon();
+            }
+        }
+        route::route_all(&mut core, &mut self.batch, &mut self.woken);
     }
 
     /// Tells all handles that the connection is over.
