@@ -166,9 +166,11 @@ impl Container {
     ///
     /// # Errors
     /// If the address cannot be used: the error names it.
-    #[allow(clippy::unused_async, reason = "a name may have to be looked up")]
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropped before it is ready, nothing listens.
     pub async fn listen(&self, options: impl Into<ListenOptions>) -> Result<Listener, Error> {
-        accept::listen(&self.shared, options.into(), Destination::Queue)
+        accept::listen_async(&self.shared, options.into(), Destination::Queue).await
     }
 
     /// Listens inside a tokio runtime, with one handler for each connection, made by `handler`. Each
@@ -176,7 +178,9 @@ impl Container {
     ///
     /// # Errors
     /// If the address cannot be used: the error names it.
-    #[allow(clippy::unused_async, reason = "a name may have to be looked up")]
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropped before it is ready, nothing listens.
     pub async fn serve<H>(
         &self,
         options: impl Into<ListenOptions>,
@@ -186,7 +190,7 @@ impl Container {
         H: MessagingHandler + Send + 'static,
     {
         let destination = Destination::Tasks(Box::new(move || Box::new(handler())));
-        accept::listen(&self.shared, options.into(), destination)
+        accept::listen_async(&self.shared, options.into(), destination).await
     }
 
     /// For handing events to the loop of [`run`](Self::run) from other threads.

@@ -206,12 +206,42 @@ pub(crate) fn listen(
     options: ListenOptions,
     destination: Destination,
 ) -> Result<Listener, Error> {
+    let socket = bind(&options)?;
+    start(container, options, destination, socket)
+}
+
+/// As [`listen`], without blocking the task while a name is looked up.
+pub(crate) async fn listen_async(
+    container: &Arc<ContainerShared>,
+    options: ListenOptions,
+    destination: Destination,
+) -> Result<Listener, Error> {
+    let url = options.url.clone()?;
+    if url.ip().is_some() || tokio::runtime::Handle::try_current().is_err() {
+        return listen(container, options, destination);
+    }
+    let (socket, options) = tokio::task::spawn_blocking(move || (bind(&options), options))
+        .await
+        .map_err(|error| Error::new(Scope::Listener, format!("cannot listen at {url}: {error}")))?;
+    start(container, options, destination, socket?)
+}
+
+fn bind(options: &ListenOptions) -> Result<io::Bound, Error> {
     let url = options.url.clone()?;
     if tokio::runtime::Handle::try_current().is_err() {
         return Err(Error::usage("there is no tokio runtime to accept connections in")
             .with_advice("call it inside a runtime, or listen in a callback of Container::run"));
     }
-    let socket = dial::bind(&url, &options)?;
+    dial::bind(&url, options)
+}
+
+fn start(
+    container: &Arc<ContainerShared>,
+    options: ListenOptions,
+    destination: Destination,
+    socket: io::Bound,
+) -> Result<Listener, Error> {
+    let url = options.url.clone()?;
     let Some(local_addr) = socket.local_addrs().first().copied() else {
         return Err(Error::new(Scope::Listener, format!("{url} has no address to listen on")));
     };
