@@ -8,7 +8,7 @@ use deuteron_broker::{Broker, BrokerConfig};
 use crate::args::BrokerArgs;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::{runtime, users};
+use crate::{descriptors, runtime, users};
 
 /// How long clients have to answer when the broker stops.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -17,6 +17,7 @@ pub(crate) fn run(args: BrokerArgs) -> Result<(), Failure> {
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let mut interrupt = Interrupt::watch();
     let config = config(args)?;
+    descriptors::raise_limit();
     let runtime = runtime(threads.max(1))?;
     runtime.block_on(async {
         let broker = Broker::start(config).await?;

@@ -1,13 +1,11 @@
 //! `broker`, `send` and `receive`, as processes.
 
+mod common;
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
-fn deuteron(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_deuteron"));
-    command.args(args);
-    command
-}
+use common::{Broker, deuteron};
 
 fn run(args: &[&str]) -> Output {
     deuteron(args).output().expect("the command runs")
@@ -19,39 +17,6 @@ fn good(args: &[&str]) -> String {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
     text
-}
-
-/// A broker in a process of its own.
-struct Broker {
-    child: Child,
-    url: String,
-}
-
-impl Broker {
-    fn start(args: &[&str]) -> Self {
-        let mut child = deuteron(&["broker", "--listen", "amqp://127.0.0.1:0"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the broker runs");
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().expect("it is piped")).read_line(&mut line).expect("it prints");
-        let url = line.trim().strip_prefix("listening at ").expect("it says where it listens").to_owned();
-        Self { child, url }
-    }
-
-    fn url(&self, address: &str) -> String {
-        format!("{}/{address}", self.url)
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]
