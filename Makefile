@@ -1,6 +1,6 @@
 # Everything a developer or CI runs. `make` alone lists the targets; scripts/ holds what does not fit on a line.
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint format bench peers doc clean-peers cargo-here
+.PHONY: help build demo test lint format interop-table bench peers doc clean-peers cargo-here
 
 help: ## this list
 	@echo "Deuteron: AMQP 1.0 messaging. Targets:"
@@ -18,6 +18,12 @@ demo: cargo-here ## one run that shows it all: 100,000 messages, a server killed
 
 test: cargo-here ## all tests, those against Qpid Proton and rhea included (installs them under .peers/ where it may)
 	@scripts/test.sh
+
+interop-table: cargo-here ## the tests with other people's programs alone, and their table into docs/interop.md
+	@scripts/peers.sh test
+	rm -rf target/interop
+	CI=1 cargo test --no-fail-fast -p deuteron-interop
+	cargo run --quiet -p deuteron-interop --bin interop-table -- write
 
 lint: cargo-here ## formatting, clippy, rustdoc, layering of the crates, sizes, scripts
 	@scripts/lint.sh

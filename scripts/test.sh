@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test of the workspace, and closes with the sum of what ran. Extra arguments go to `cargo test`.
+# Runs every test of the workspace, and closes with the interop table and the sum of what ran. Extra arguments go to `cargo test`.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -11,7 +11,17 @@ fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
+# The tests write the rows of the interop table anew.
+rm -rf target/interop
 cargo test ${CI:+--locked} --workspace --all-features --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+
+echo
+table() { cargo run ${CI:+--locked} --quiet -p deuteron-interop --bin interop-table -- "$1"; }
+table print || status=1
+# Only a run that left nothing out has the whole table.
+if [ "$status" -eq 0 ] && [ $# -eq 0 ] && ! grep -qvE '^(ruff|proton-c):' .peers/missing; then
+    table check || status=1
+fi
 
 echo
 if [ -s .peers/missing ]; then

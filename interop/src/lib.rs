@@ -9,12 +9,14 @@ mod forms;
 mod our_server;
 mod peer;
 pub mod scenario;
+pub mod table;
 mod typed;
 
 pub use certificates::Certificates;
 pub use folder::Folder;
 pub use our_server::{Happening, OurServer};
 pub use peer::{Event, Kind, Peer};
+pub use table::{Direction, Row};
 pub use typed::{Typed, form_of_message};
 
 /// The sizes, in bytes, of the bodies that must cross.

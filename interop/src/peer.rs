@@ -28,6 +28,14 @@ impl Kind {
         }
     }
 
+    /// The name and the version that the interop table shows.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Proton => "Proton 0.40.0",
+            Self::Rhea => "rhea 3.0.5",
+        }
+    }
+
     /// The other one.
     pub fn other(self) -> Self {
         match self {

@@ -1,7 +1,7 @@
 //! A peer's clients with our broker.
 
-use super::{PASSWORD, USER, named, several, sized};
-use crate::{Certificates, Kind, Peer, SIZES, Typed, digest, pattern};
+use super::{PASSWORD, USER, every_type, named, several, sized};
+use crate::{Certificates, Kind, Peer, Row, SIZES, Typed, digest, pattern};
 use deuteron::{Connection, Outcome, TlsServerConfig};
 use deuteron_broker::{Broker, BrokerConfig, BrokerThread};
 
@@ -38,6 +38,7 @@ pub async fn their_clients_meet_at_our_broker(kind: Kind) {
             );
         }
     }
+    Row::our_broker(kind.title(), "send and receive, 0 B to 100 MiB").pass();
 }
 
 /// TLS, and a user who logs in by the best mechanism the peer knows.
@@ -75,6 +76,7 @@ pub async fn their_client_logs_in_at_our_broker(kind: Kind) {
     let mut stranger = Peer::start(kind, stranger);
     stranger.wait("transport_error").await;
     assert!(named(stranger.seen(), "opened").next().is_none(), "{:?}", stranger.seen());
+    Row::our_broker(kind.title(), "TLS and a user, wrong password refused").pass();
 }
 
 /// A request from one client, answered by another through the anonymous relay to a dynamic address.
@@ -90,6 +92,8 @@ pub async fn their_clients_ask_and_answer_at_our_broker(kind: Kind) {
     let events = Peer::start(kind, ["request", url, "service", "5", "1000"]).succeed().await;
     let digests: Vec<_> = named(&events, "received").map(|event| event.text("sha256")).collect();
     assert_eq!(digests, [digest(&pattern(1000)).as_str(); 5]);
+    Row::our_broker(kind.title(), "anonymous relay").pass();
+    Row::our_broker(kind.title(), "request and answer, dynamic address").pass();
 }
 
 /// What one client gives back another one gets.
@@ -116,6 +120,7 @@ pub async fn our_broker_delivers_again_to_theirs(kind: Kind) {
         "0 was rejected"
     );
     connection.close().await.expect("it closes");
+    Row::our_broker(kind.title(), "redelivery: release and reject").pass();
 }
 
 /// Every type and every section passes the broker unchanged, from the peer and from us.
@@ -139,6 +144,7 @@ pub async fn types_pass_our_broker(kind: Kind) {
     }
     check_types(kind, url, "ours", &ours).await;
     connection.close().await.expect("it closes");
+    every_type(Row::our_broker(kind.title(), "every type and section"), |typed| typed.is_made_by(kind));
 }
 
 async fn check_types(kind: Kind, url: &str, address: &str, expected: &[&Typed]) {

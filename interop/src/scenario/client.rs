@@ -1,7 +1,7 @@
 //! Our client with a peer's server.
 
-use super::{PASSWORD, USER, sized};
-use crate::{Certificates, Folder, Kind, Peer, SIZES, Typed, digest, form_of_message, pattern};
+use super::{PASSWORD, USER, every_type, sized};
+use crate::{Certificates, Folder, Kind, Peer, Row, SIZES, Typed, digest, form_of_message, pattern};
 use deuteron::{ConnectOptions, Connection, Message, Outcome, ReceiverOptions, TlsConfig};
 
 /// Messages of every size, sent to the peer and received back from it.
@@ -40,6 +40,8 @@ pub async fn our_client_sends_and_receives(kind: Kind) {
     all_sizes(&mut server, &connection).await;
     connection.close().await.expect("it closes");
     server.wait("closed").await;
+    Row::our_client(kind.title(), "send and receive, 0 B to 100 MiB").pass();
+    Row::our_client(kind.title(), "SASL ANONYMOUS").pass();
 }
 
 /// TLS, with the server's name checked.
@@ -61,6 +63,9 @@ pub async fn our_client_uses_tls(kind: Kind) {
     let options = options.tls(TlsConfig::new().ca_file(strangers.authority())).reconnect(false);
     let error = Connection::connect(options).await.expect_err("a stranger's certificate is refused");
     assert!(!error.is_retryable(), "{error}");
+    for feature in ["TLS", "TLS, stranger's certificate refused"] {
+        Row::our_client(kind.title(), feature).pass();
+    }
 }
 
 /// A client certificate, which SASL EXTERNAL turns into a name.
@@ -83,6 +88,7 @@ pub async fn our_client_shows_a_certificate(kind: Kind) {
     assert_eq!(connection.sasl_mechanism().as_deref(), Some("EXTERNAL"));
     server.wait("opened").await;
     connection.close().await.expect("it closes");
+    Row::our_client(kind.title(), "client certificate, SASL EXTERNAL").pass();
 }
 
 /// A user and a password, by one mechanism; a wrong password is refused and not tried again.
@@ -119,6 +125,8 @@ pub async fn our_client_logs_in(kind: Kind, mechanism: &str) {
         Connection::connect(options.password("another one")).await.expect_err("the password is wrong");
     assert!(!error.is_retryable(), "{error}");
     assert!(!format!("{error} {error:?}").contains("another one"), "{error:?}");
+    let feature = format!("SASL {mechanism}, wrong password refused");
+    Row::our_client(kind.title(), &feature).pass();
 }
 
 /// Of several mechanisms that both know, the strongest is taken.
@@ -135,6 +143,7 @@ pub async fn our_client_takes_the_strongest(kind: Kind, offered: &str, strongest
     let connection = Connection::connect(options).await.expect("it logs in");
     assert_eq!(connection.sasl_mechanism().as_deref(), Some(strongest));
     connection.close().await.expect("it closes");
+    Row::our_client(kind.title(), "strongest mechanism taken").pass();
 }
 
 /// No SASL layer at all.
@@ -149,6 +158,7 @@ pub async fn our_client_leaves_sasl_out(kind: Kind) {
     let sender = connection.sender("q").await.expect("the sender opens");
     assert_eq!(sender.send(sized("0", 100)).await.expect("the message is sent"), Outcome::Accepted);
     connection.close().await.expect("it closes");
+    Row::our_client(kind.title(), "no SASL layer").pass();
 }
 
 /// What the peer makes of a message arrives as it was said.
@@ -174,6 +184,7 @@ pub async fn our_client_hears_outcomes(kind: Kind) {
         outcomes[3]
     );
     connection.close().await.expect("it closes");
+    Row::our_client(kind.title(), "outcomes of what is sent").pass();
 }
 
 /// A request whose answer goes to an address that the peer made up.
@@ -197,6 +208,7 @@ pub async fn our_client_requests(kind: Kind) {
         delivery.accept().expect("it is not settled yet");
     }
     connection.close().await.expect("it closes");
+    Row::our_client(kind.title(), "request and answer, dynamic address").pass();
 }
 
 /// Every type and every section: the peer reads what we wrote, and we read what it passes on.
@@ -219,4 +231,5 @@ pub async fn our_client_types(kind: Kind) {
         delivery.accept().expect("it is not settled yet");
     }
     connection.close().await.expect("it closes");
+    every_type(Row::our_client(kind.title(), "every type and section"), |typed| typed.suits(kind));
 }

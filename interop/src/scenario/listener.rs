@@ -1,7 +1,7 @@
 //! A peer's client with our listener.
 
-use super::{PASSWORD, USER, named, several, sized};
-use crate::{Certificates, Kind, OurServer, Peer, SIZES, Typed, digest, form_of_message, pattern};
+use super::{PASSWORD, USER, every_type, named, several, sized};
+use crate::{Certificates, Kind, OurServer, Peer, Row, SIZES, Typed, digest, form_of_message, pattern};
 use deuteron::sasl::{Password, Users};
 use deuteron::{ListenOptions, Outcome, TlsServerConfig};
 use std::sync::Arc;
@@ -39,6 +39,8 @@ pub async fn their_client_sends_and_receives(kind: Kind) {
     }
     let server = OurServer::start("amqp://127.0.0.1:0", []);
     all_sizes(kind, &server, &format!("amqp://127.0.0.1:{}", server.port()), &[]).await;
+    Row::our_listener(kind.title(), "send and receive, 0 B to 100 MiB").pass();
+    Row::our_listener(kind.title(), "SASL ANONYMOUS").pass();
 }
 
 /// TLS; the peer checks our name.
@@ -52,6 +54,7 @@ pub async fn their_client_uses_tls(kind: Kind) {
     let server = OurServer::start(options, []);
     let url = format!("amqps://localhost:{}", server.port());
     all_sizes(kind, &server, &url, &["--ca", &certificates.authority()]).await;
+    Row::our_listener(kind.title(), "TLS").pass();
 }
 
 /// No SASL layer at all.
@@ -63,6 +66,7 @@ pub async fn their_client_leaves_sasl_out(kind: Kind) {
     let url = format!("amqp://127.0.0.1:{}", server.port());
     Peer::start(kind, ["send", &url, "q", "1", "100", "--no-sasl"]).succeed().await;
     assert_eq!(server.opened().1, None);
+    Row::our_listener(kind.title(), "no SASL layer").pass();
 }
 
 /// A user and a password, by one mechanism; a wrong password is refused.
@@ -88,6 +92,8 @@ pub async fn their_client_logs_in(kind: Kind, mechanism: &str) {
         Peer::start(kind, ["send", &url, "q", "1", "100", "--user", USER, "--password", "another one"]);
     intruder.wait("transport_error").await;
     assert!(named(intruder.seen(), "opened").next().is_none(), "{:?}", intruder.seen());
+    let feature = format!("SASL {mechanism}, wrong password refused");
+    Row::our_listener(kind.title(), &feature).pass();
 }
 
 /// What we make of a message arrives as we said it.
@@ -114,6 +120,7 @@ pub async fn their_client_hears_outcomes(kind: Kind) {
             assert_eq!(event.text("description"), "this address rejects");
         }
     }
+    Row::our_listener(kind.title(), "outcomes of what is sent").pass();
 }
 
 /// What the peer makes of our messages arrives as it said it.
@@ -129,6 +136,7 @@ pub async fn their_client_gives_outcomes(kind: Kind) {
         Peer::start(kind, ["receive", &url, "q", "1", "--outcome", outcome]).succeed().await;
         assert_eq!(server.settled(), expected);
     }
+    Row::our_listener(kind.title(), "outcomes of what is received").pass();
 }
 
 /// The peer's requests are answered at an address that we made up.
@@ -144,6 +152,7 @@ pub async fn their_client_requests(kind: Kind) {
         ["answers-1"]
     );
     assert_eq!(named(&events, "received").count(), 3);
+    Row::our_listener(kind.title(), "request and answer, dynamic address").pass();
 }
 
 /// Every type and every section: we read what the peer wrote, and the peer reads what we write.
@@ -169,4 +178,5 @@ pub async fn their_client_types(kind: Kind) {
         assert_eq!(event.field("form"), &typed.form, "{}: the peer read something else", typed.name);
     }
     assert_eq!(named(&events, "received").count().to_string(), count);
+    every_type(Row::our_listener(kind.title(), "every type and section"), |typed| typed.is_made_by(kind));
 }

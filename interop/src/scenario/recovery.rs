@@ -1,7 +1,7 @@
 //! Our client when a peer's server goes away.
 
 use super::sized;
-use crate::{Event, Kind, Peer};
+use crate::{Event, Kind, Peer, Row};
 use deuteron::{Connection, Delivery, Outcome, Sender};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -61,6 +61,7 @@ pub async fn our_client_reconnects(kind: Kind) {
     }
     sending.await.expect("every message was accepted");
     connection.close().await.expect("it closes");
+    Row::our_client(kind.title(), "reconnect, sender under load").pass();
 }
 
 /// The server crashes in the middle; the other peer's one takes over. Then that one crashes and the first is back.
@@ -83,6 +84,7 @@ pub async fn our_client_fails_over(kind: Kind) {
     connection.close().await.expect("it closes");
     events.extend(third.kill().await);
     assert_eq!(ids(&events), (0..COUNT).collect(), "each message arrived somewhere");
+    Row::our_client(kind.title(), "failover under load").pass();
 }
 
 /// A receiver goes on when its server is back.
@@ -105,4 +107,5 @@ pub async fn our_receiver_reconnects(kind: Kind) {
         assert_eq!(second.wait("settled").await.text("state"), "accepted");
     }
     connection.close().await.expect("it closes");
+    Row::our_client(kind.title(), "reconnect, receiver").pass();
 }
