@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what tests, lints and benchmarks need beside Rust, under .peers/:  peers.sh [test|ruff|bench]...   (default: test)
-#   test    Qpid Proton's Python package, with TLS and SASL, and rhea
+#   test    Qpid Proton's Python package, with TLS and SASL, rhea, and Apache ActiveMQ Artemis
 #   ruff    the linter of the Python files
 #   bench   Proton's C library, for the program that ours is measured beside
 # What cannot be installed is listed in .peers/missing, one "name: reason" a line. That is an error only when CI is set.
@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-readonly PROTON=0.40.0 RUFF=0.17.6
+readonly PROTON=0.40.0 RUFF=0.17.6 ARTEMIS=2.40.0
 readonly PROTON_LIBRARIES="libssl-dev libsasl2-dev libsasl2-modules sasl2-bin pkg-config gcc python3-dev"
 mkdir -p .peers/log
 touch .peers/missing
@@ -95,6 +95,31 @@ rhea() {
     touch .peers/rhea/.installed
 }
 
+# Maven verifies what it fetches.
+artemis() {
+    local here=.peers/artemis archive="apache-artemis-$ARTEMIS-bin.tar.gz" reason
+    if ! command -v java >/dev/null; then
+        reason=$(debian openjdk-17-jre-headless) || { missing artemis "$reason"; return; }
+    fi
+    [ -e "$here/.installed-$ARTEMIS" ] && return
+    if ! command -v mvn >/dev/null; then
+        reason=$(debian maven) || { missing artemis "$reason"; return; }
+    fi
+    echo "fetching Apache ActiveMQ Artemis $ARTEMIS (47 MB)"
+    rm -rf "$here" && mkdir -p "$here"
+    if ! mvn -B dependency:copy -Dartifact="org.apache.activemq:apache-artemis:$ARTEMIS:tar.gz:bin" -DoutputDirectory="$here" \
+        > .peers/log/artemis 2>&1 < /dev/null; then
+        missing artemis "Maven could not fetch Artemis $ARTEMIS (see .peers/log/artemis)"
+        return
+    fi
+    if ! { tar -xzf "$here/$archive" -C "$here" && mv "$here/apache-artemis-$ARTEMIS" "$here/apache-artemis"; } >> .peers/log/artemis 2>&1; then
+        missing artemis "the archive of Artemis $ARTEMIS could not be unpacked (see .peers/log/artemis)"
+        return
+    fi
+    rm "$here/$archive"
+    touch "$here/.installed-$ARTEMIS"
+}
+
 ruff() {
     local reason
     [ -e ".peers/ruff/.installed-$RUFF" ] && return
@@ -115,7 +140,7 @@ install() {
 
 for what in "${@:-test}"; do
     case $what in
-        test) install proton; install rhea ;;
+        test) install proton; install rhea; install artemis ;;
         ruff) install ruff ;;
         bench) install proton-c ;;
         *) echo "peers.sh: unknown: $what (use test, ruff, bench)" >&2; exit 2 ;;

@@ -28,7 +28,7 @@ if [ -s .peers/missing ]; then
     echo "Left out, because what they need is not installed:"
     while IFS=: read -r name reason; do
         echo "  the tests of interop/tests/$name*.rs:$reason"
-    done < <(grep -E '^(proton|rhea):' .peers/missing)
+    done < <(grep -vE '^(ruff|proton-c):' .peers/missing)
 fi
 [ -n "${DEUTERON_SPEC:-}" ] || echo "Left out: the comparison of the codec's tables with the specification (set DEUTERON_SPEC to the folder of its XML)."
 grep -hE '^test result:' "$log" | awk '

@@ -2,6 +2,7 @@ use crate::Folder;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
+use std::path::Path;
 
 /// A certificate authority of a test's own, with a server certificate for `localhost` and a client certificate.
 /// The files are in a folder that goes away with this value.
@@ -33,6 +34,11 @@ impl Certificates {
             write(&folder, &format!("{name}.key"), &key.serialize_pem());
         }
         Self { folder }
+    }
+
+    /// Where the files are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The authority's certificate.

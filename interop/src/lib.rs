@@ -1,7 +1,8 @@
-//! Tests of Deuteron against programs that other people wrote: Qpid Proton and rhea.
+//! Tests of Deuteron against programs that other people wrote: Qpid Proton and rhea, and the servers that users run.
 //!
 //! [`Peer`] starts one of the programs of `interop/peers/` and reads what it prints; [`OurServer`] is ours for them to connect
-//! to. The tests are in `interop/tests/`; what they do is written once, for both peers, in [`scenario`].
+//! to; [`server`] starts real servers. The tests are in `interop/tests/`; what they do is written once, for all peers, in
+//! [`scenario`]; what worked with whom goes into the [`table`].
 
 mod certificates;
 mod folder;
@@ -9,6 +10,7 @@ mod forms;
 mod our_server;
 mod peer;
 pub mod scenario;
+pub mod server;
 pub mod table;
 mod typed;
 
@@ -18,6 +20,31 @@ pub use our_server::{Happening, OurServer};
 pub use peer::{Event, Kind, Peer};
 pub use table::{Direction, Row};
 pub use typed::{Typed, form_of_message};
+
+use std::path::{Path, PathBuf};
+
+/// The top of the repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in a workspace").to_owned()
+}
+
+/// Whether `scripts/peers.sh` has installed what it calls `name`, which has put `file` into `.peers/name/`. If not, says so, and
+/// that the test is left out.
+///
+/// # Panics
+/// When it is not there though the environment has `CI`: there, nothing may be left out.
+pub fn is_installed(name: &str, file: &str) -> bool {
+    let peers = root().join(".peers");
+    let missing = std::fs::read_to_string(peers.join("missing")).unwrap_or_default();
+    let reason = missing.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    if peers.join(name).join(file).exists() && reason.is_none() {
+        return true;
+    }
+    let reason = reason.unwrap_or("run `make peers`");
+    assert!(std::env::var_os("CI").is_none(), "{name} is not installed: {reason}");
+    eprintln!("left out: {name} is not installed: {reason}");
+    false
+}
 
 /// The sizes, in bytes, of the bodies that must cross.
 pub const SIZES: [usize; 5] = [0, 1, 100, 1 << 20, 100 << 20];

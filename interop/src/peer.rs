@@ -1,5 +1,5 @@
+use crate::{is_installed, root};
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -49,20 +49,11 @@ impl Kind {
     /// # Panics
     /// When it is not there though the environment has `CI`: there, nothing may be left out.
     pub fn is_installed(self) -> bool {
-        let root = root();
-        let present = match self {
-            Self::Proton => root.join(".peers/proton/bin/python").exists(),
-            Self::Rhea => root.join(".peers/rhea/node_modules/rhea").exists(),
+        let file = match self {
+            Self::Proton => "bin/python",
+            Self::Rhea => "node_modules/rhea",
         };
-        let missing = std::fs::read_to_string(root.join(".peers/missing")).unwrap_or_default();
-        let reason = missing.lines().find_map(|line| line.strip_prefix(self.name())?.strip_prefix(": "));
-        if present && reason.is_none() {
-            return true;
-        }
-        let reason = reason.unwrap_or("run `make peers`");
-        assert!(std::env::var_os("CI").is_none(), "{} is not installed: {reason}", self.name());
-        eprintln!("left out: {} is not installed: {reason}", self.name());
-        false
+        is_installed(self.name(), file)
     }
 
     fn command(self) -> Command {
@@ -89,11 +80,6 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// The top of the repository.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in a workspace").to_owned()
 }
 
 /// One line that a peer printed.

@@ -4,6 +4,7 @@ mod broker;
 mod client;
 mod listener;
 mod recovery;
+pub mod server;
 
 pub use broker::*;
 pub use client::*;

@@ -36,6 +36,16 @@ impl SenderOptions {
         Self::new("").target(Target { dynamic: true, ..Target::default() })
     }
 
+    /// Capabilities of the target, such as `queue` or `topic`, added to those already there: servers that make a node
+    /// when it is first used go by them.
+    #[must_use]
+    pub fn target_capabilities<S: Into<Symbol>>(mut self, list: impl IntoIterator<Item = S>) -> Self {
+        if let Some(AttachTarget::Target(target)) = &mut self.config.target {
+            target.capabilities.extend(list.into_iter().map(Into::into));
+        }
+        self
+    }
+
     /// Every message is sent settled: at most once, no outcome.
     #[must_use]
     pub fn presettled(self) -> Self {

@@ -185,6 +185,8 @@ fn a_shared_subscription_may_be_durable_too() {
 fn queues_and_topics_are_asked_for_by_capability() {
     let frame = receiver(ReceiverOptions::new("t").source_capabilities(["topic"]));
     assert_eq!(terminus(&frame, "source").get("capabilities").to_string(), "@[:topic]");
+    let frame = sender(SenderOptions::new("t").target_capabilities(["topic"]));
+    assert_eq!(terminus(&frame, "target").get("capabilities").to_string(), "@[:topic]");
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! Servers that users run, started and stopped by the suite: on loopback, on ports of ours, in a folder of a test's own.
+
+mod artemis;
+mod ports;
+mod program;
+
+pub use artemis::Artemis;
+pub use ports::free_port;
+pub use program::Program;
+
+use crate::Certificates;
+use deuteron::{ReceiverOptions, SenderOptions};
+use std::future::Future;
+
+/// The account that every server has.
+pub const USER: &str = "alice";
+/// Its password, on every server.
+pub const PASSWORD: &str = "a secret & more";
+
+/// What the scenarios need to know of a server. They are the same for all servers; what differs is here.
+pub trait Server: Send + Sync + 'static {
+    /// Its name and version, as the interop table shows them.
+    fn title(&self) -> &'static str;
+
+    /// Where it listens without TLS, for ANONYMOUS and for [`USER`].
+    fn url(&self) -> String;
+
+    /// Where it listens with TLS, for the same; its name there is `localhost`.
+    fn tls_url(&self) -> String;
+
+    /// Where it takes a client certificate for a login, by EXTERNAL.
+    fn certificate_url(&self) -> String;
+
+    /// The authority that signed its certificate and the client's.
+    fn certificates(&self) -> &Certificates;
+
+    /// A queue of that name, made if it must be made before it is used.
+    fn queue(&self, name: &str) -> impl Future<Output = Node> + Send;
+
+    /// A topic of that name, made if it must be made before it is used.
+    fn topic(&self, name: &str) -> impl Future<Output = Node> + Send;
+
+    /// Kills it, as a crash would.
+    fn kill(&self);
+
+    /// Starts it again after [`Server::kill`] in the same folder and at the same ports, and waits until it listens. Blocks.
+    fn start(&self);
+}
+
+/// A queue or a topic, as a link has to name it.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The address for a source and a target.
+    pub address: String,
+    /// The capability that says what it is, where the server goes by that.
+    pub capability: Option<&'static str>,
+}
+
+impl Node {
+    /// For a sender to it.
+    pub fn sender(&self) -> SenderOptions {
+        SenderOptions::new(&self.address).target_capabilities(self.capability)
+    }
+
+    /// For a receiver from it.
+    pub fn receiver(&self) -> ReceiverOptions {
+        ReceiverOptions::new(&self.address).source_capabilities(self.capability)
+    }
+}
