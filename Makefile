@@ -33,8 +33,8 @@ format: cargo-here ## formats Rust and Python
 	@scripts/peers.sh ruff
 	.peers/ruff/bin/ruff format .
 
-bench: cargo-here ## throughput, latency and memory over loopback, beside Proton C: bench/results/latest.json
-	@scripts/peers.sh bench
+bench: cargo-here ## throughput, latency and memory over loopback, beside the peers: bench/results/latest.json
+	@scripts/peers.sh test bench
 	python3 bench/run.py
 
 peers: ## installs what the tests need beside Rust, under .peers/

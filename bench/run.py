@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures Deuteron over loopback, beside Qpid Proton C: writes bench/results/latest.json and prints it as a table.
+"""Measures Deuteron over loopback, beside its peers: writes bench/results/latest.json and prints it as a table.
 
 Two processes, one connection, one link. Every repeat runs every peer once in every scenario, so that what else the
 machine does falls on all alike; medians and the spread are reported. How many messages a run has is settled by a short
@@ -7,20 +7,16 @@ run before the first, so that each takes about --seconds. Standard library only;
 """
 
 import argparse
-import contextlib
 import json
-import os
 import pathlib
-import socket
 import statistics
-import subprocess
 import sys
-import threading
-import time
+
+import hold
+import programs
+from processes import Failed, pair
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent
-OURS = ("deuteron-handler", "deuteron-async")
 # name, message bytes, mode, messages of the first short run
 THROUGHPUT = (
     ("100 B unsettled", 100, "unsettled", 20000),
@@ -38,132 +34,10 @@ METRICS = {
     "sender peak memory": "KiB",
     "p50": "us",
     "p99": "us",
+    "server memory, each": "bytes",
+    "client memory, each": "bytes",
+    "broker memory, each": "bytes",
 }
-
-
-class Failed(Exception):
-    """A run that gave no figures."""
-
-
-def target_folder():
-    """Where cargo puts what it builds."""
-    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-
-
-def proton_c():
-    """Builds the program that uses Proton's C library; None, with the reason printed, when that cannot be done."""
-    folder = pathlib.Path(os.environ.get("DEUTERON_PEERS_BENCH", ROOT.parent / "shared" / "bench"))
-    source = folder / "proton-c" / "bench.c"
-    if not source.exists():
-        print(f"Proton C is left out: {source} does not exist (DEUTERON_PEERS_BENCH can name another folder)")
-        return None
-    program = target_folder() / "bench-peers" / "proton-c"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
-        built = subprocess.run(["gcc", "-O2", "-o", program, source, "-lqpid-proton"], capture_output=True, text=True)
-        if built.returncode:
-            print(
-                "Proton C is left out: its program does not build (make bench installs the library as root):",
-                built.stderr,
-            )
-            return None
-    return [str(program)]
-
-
-def build():
-    """The command of each peer."""
-    subprocess.run(["cargo", "build", "--release", "-p", "deuteron-bench"], cwd=ROOT, check=True)
-    ours = str(target_folder() / "release" / "deuteron-bench")
-    peers = {name: [ours, "--front", name.split("-")[1]] for name in OURS}
-    proton = proton_c()
-    if proton:
-        peers["proton-c"] = proton
-    return peers
-
-
-def free_port():
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for_listener(port, process):
-    """Waits until someone listens, without connecting: these listeners take the first connection for the run."""
-    wanted = f":{port:04X}"
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[1].endswith(wanted):
-                return
-        if process.poll() is not None:
-            raise Failed(f"the listener ended: {process.communicate()[1][-500:]}")
-        time.sleep(0.002)
-    raise Failed("nobody listened within 20 s")
-
-
-def report(output):
-    """The JSON line a program printed."""
-    for line in output.splitlines():
-        if line.startswith("{"):
-            return json.loads(line)
-    return None
-
-
-class Memory(threading.Thread):
-    """Watches the peak memory of a process.
-
-    Its own getrusage would not do: a process starts with the peak of the one that forked it, which is this one.
-    """
-
-    def __init__(self, process):
-        super().__init__(daemon=True)
-        self.process = process
-        self.peak = 0
-        self.start()
-
-    def run(self):
-        """Reads the kernel's high-water mark until the process is gone."""
-        while self.process.poll() is None:
-            with contextlib.suppress(OSError):
-                for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-                    if line.startswith("VmHWM:"):
-                        self.peak = int(line.split()[1])
-            time.sleep(0.02)
-
-
-def pair(command, listener, client, one_core=False, patience=120):
-    """Runs a listener and a client; returns what each reported. A listener that only echoes reports nothing."""
-    pin = (lambda: os.sched_setaffinity(0, {0})) if one_core else None
-    port = free_port()
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": pin}
-    with contextlib.ExitStack() as stack:
-
-        def start(arguments):
-            process = stack.enter_context(subprocess.Popen([*command, *map(str, arguments)], **pipes))
-            stack.callback(process.kill)
-            return process, Memory(process)
-
-        server, server_memory = start([listener[0], port, *listener[1:]])
-        wait_for_listener(port, server)
-        sender, sender_memory = start([client[0], f"127.0.0.1:{port}", *client[1:]])
-        try:
-            sent, complaint = sender.communicate(timeout=patience)
-        except subprocess.TimeoutExpired:
-            raise Failed(f"no end within {patience} s") from None
-        try:
-            received, _ = server.communicate(timeout=5)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            received, _ = server.communicate()
-        if report(sent) is None:
-            raise Failed(f"{client[0]} reported nothing: {complaint[-500:]}")
-        results = report(received), report(sent)
-        for result, memory in zip(results, (server_memory, sender_memory), strict=True):
-            if result is not None:
-                result["peak_kb"] = memory.peak
-        return results
 
 
 def throughput(command, size, mode, count):
@@ -181,11 +55,13 @@ def throughput(command, size, mode, count):
 
 def round_trip(command, count, one_core):
     """One run of one message in flight at a time."""
-    _, client = pair(command, ["echo"], ["rtt", count, 100, "settled"], one_core)
+    # The program on ntex wants one argument more.
+    echo = ["echo", "0"] if "ntex" in command[0] else ["echo"]
+    _, client = pair(command, echo, ["rtt", count, 100, "settled"], one_core)
     return {"p50": client["p50_us"], "p99": client["p99_us"], "rate": client["msgs_per_s"]}
 
 
-def scenarios(options):
+def scenarios():
     """Name and function of each; the function takes a command and a count, or None for the first short run."""
     for name, size, mode, first in THROUGHPUT:
 
@@ -202,10 +78,10 @@ def scenarios(options):
 
 
 def measure(peers, options):
-    """All figures: {(scenario, peer): {metric: [figure of each run]}}."""
+    """Rates and times: {(scenario, peer): {metric: [figure of each run]}}."""
     counts, figures = {}, {}
     for repeat in range(options.repeats + 1):
-        for scenario, run in scenarios(options):
+        for scenario, run in scenarios():
             if options.only and options.only not in scenario:
                 continue
             for peer, command in peers.items():
@@ -214,7 +90,7 @@ def measure(peers, options):
                     result = run(command, counts.get(key))
                 except Failed as failure:
                     print(f"{scenario}, {peer}: {failure}", file=sys.stderr)
-                    if repeat == 0:
+                    if repeat == 0 and peer in programs.OURS:
                         raise SystemExit(1) from None
                     continue
                 if repeat == 0:
@@ -225,6 +101,31 @@ def measure(peers, options):
                         figures.setdefault(key, {}).setdefault(metric, []).append(figure)
         if repeat:
             print(f"repeat {repeat} of {options.repeats}", file=sys.stderr)
+    return figures
+
+
+def measure_memory(fronts, deuteron, options):
+    """What connections, links and messages cost, in the same form."""
+    runs = [
+        (f"memory, {count:,} {what}", peer, lambda c=command, w=what, n=count: hold.per_piece(c, w, n))
+        for what, count in hold.HELD
+        for peer, command in {**fronts, **programs.build_holding_peers()}.items()
+    ]
+    sender = fronts["deuteron-async"]
+    queue = f"memory, {hold.QUEUED:,} messages in a queue"
+    runs.append((queue, "deuteron broker", lambda: hold.queued(deuteron, sender)))
+    figures = {}
+    for _ in range(min(3, options.repeats)):
+        for scenario, peer, run in runs:
+            if options.only and options.only not in scenario:
+                continue
+            try:
+                result = run()
+            except Failed as failure:
+                print(f"{scenario}, {peer}: {failure}", file=sys.stderr)
+                continue
+            for metric, figure in result.items():
+                figures.setdefault((scenario, peer), {}).setdefault(metric, []).append(figure)
     return figures
 
 
@@ -245,7 +146,7 @@ def rows(figures):
 
 
 def show(table):
-    """Prints the rows, and how ours do against Proton C."""
+    """Prints the rows, and how ours do against the fastest peer."""
     columns = ("scenario", "peer", "metric", "unit", "median", "min", "max", "n")
     texts = [columns] + [
         tuple(f"{row[c]:,.2f}".rstrip("0").rstrip(".") if isinstance(row[c], float) else str(row[c]) for c in columns)
@@ -257,11 +158,12 @@ def show(table):
         print("  ".join(cells).rstrip())
     medians = {(row["scenario"], row["peer"], row["metric"]): row["median"] for row in table}
     for scenario, *_ in THROUGHPUT:
-        theirs = medians.get((scenario, "proton-c", "rate"))
-        for peer in OURS:
-            ours = medians.get((scenario, peer, "rate"))
-            if ours and theirs:
-                print(f"{scenario}: {peer} is at {ours / theirs:.2f} times the rate of proton-c")
+        rates = {peer: rate for (name, peer, metric), rate in medians.items() if (name, metric) == (scenario, "rate")}
+        theirs = {peer: rate for peer, rate in rates.items() if peer not in programs.OURS}
+        for ours in programs.OURS:
+            ratios = [f"{rates[ours] / rate:.2f} of {peer}" for peer, rate in theirs.items() if ours in rates]
+            if ratios:
+                print(f"{scenario}: the rate of {ours} in multiples: {', '.join(ratios)}")
 
 
 def main():
@@ -270,9 +172,16 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="how long a run takes, about")
     parser.add_argument("--only", help="only scenarios whose name contains this")
+    parser.add_argument(
+        "--peers", help="only these peers beside ours, with commas between; default: all that are there"
+    )
     parser.add_argument("--output", type=pathlib.Path, default=HERE / "results" / "latest.json")
     options = parser.parse_args()
-    table = list(rows(measure(build(), options)))
+    fronts, deuteron = programs.build_ours()
+    peers = programs.build_peers(options.peers and options.peers.split(","))
+    figures = measure({**fronts, **peers}, options)
+    figures.update(measure_memory(fronts, deuteron, options))
+    table = list(rows(figures))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text("[\n" + ",\n".join(json.dumps(row) for row in table) + "\n]\n", encoding="utf-8")
     show(table)

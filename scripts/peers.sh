@@ -2,7 +2,7 @@
 # Installs what tests, lints and benchmarks need beside Rust, under .peers/:  peers.sh [test|ruff|bench]...   (default: test)
 #   test    Qpid Proton's Python package, with TLS and SASL, rhea, and Apache ActiveMQ Artemis
 #   ruff    the linter of the Python files
-#   bench   Proton's C library, for the program that ours is measured beside
+#   bench   Proton's C and C++ libraries, for the programs that ours are measured beside
 # What cannot be installed is listed in .peers/missing, one "name: reason" a line. That is an error only when CI is set.
 # A second run finds everything in its place and ends at once.
 set -euo pipefail
@@ -130,7 +130,7 @@ ruff() {
 
 proton_c() {
     local reason
-    reason=$(debian libqpid-proton11-dev gcc) || { missing proton-c "$reason"; return; }
+    reason=$(debian libqpid-proton11-dev libqpid-proton-cpp12-dev gcc g++) || { missing proton-c "$reason"; return; }
 }
 
 install() {

@@ -14,6 +14,28 @@ pub(crate) struct Plan {
     pub(crate) settled: bool,
 }
 
+/// What a program holds many of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Each with one link.
+    Connections,
+    /// On one connection.
+    Links,
+    /// On one link, sent and not settled.
+    Messages,
+}
+
+impl Held {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "connections" => Some(Self::Connections),
+            "links" => Some(Self::Links),
+            "messages" => Some(Self::Messages),
+            _ => None,
+        }
+    }
+}
+
 /// A run that has begun: made at its first message.
 #[derive(Debug)]
 pub(crate) struct Meter {
