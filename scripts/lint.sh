@@ -23,6 +23,14 @@ peers_syntax() {
     node --check interop/peers/rhea_peer.js && node --check interop/peers/rhea_types.js
 }
 
+go_lint() {
+    command -v gofmt >/dev/null || { echo "go is not installed: not checked"; return 0; }
+    local unformatted
+    unformatted=$(gofmt -l interop/peers/go_amqp)
+    [ -z "$unformatted" ] || { echo "not formatted (gofmt -w): $unformatted"; return 1; }
+    (cd interop/peers/go_amqp && go vet ./...)
+}
+
 python_lint() {
     scripts/peers.sh ruff || return 1
     [ -x .peers/ruff/bin/ruff ] || { echo "ruff is not installed: not checked"; return 0; }
@@ -35,6 +43,7 @@ check "clippy" cargo clippy $locked --quiet --keep-going --workspace --all-targe
 check "rustdoc" env RUSTDOCFLAGS="-D warnings" cargo doc $locked --quiet --workspace --no-deps --all-features
 check "python" python_lint
 check "javascript" peers_syntax
+check "go" go_lint
 check "shell" shells
 check "sizes" python3 scripts/sizes.py
 if [ ${#failed[@]} -ne 0 ]; then

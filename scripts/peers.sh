@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what tests, lints and benchmarks need beside Rust, under .peers/:  peers.sh [test|ruff|bench]...   (default: test)
-#   test    Qpid Proton's Python package, with TLS and SASL, rhea, and Apache ActiveMQ Artemis
+#   test    Qpid Proton's Python package, with TLS and SASL, rhea, go-amqp, and Apache ActiveMQ Artemis
 #   ruff    the linter of the Python files
 #   bench   Proton's C and C++ libraries, for the programs that ours are measured beside
 # What cannot be installed is listed in .peers/missing, one "name: reason" a line. That is an error only when CI is set.
@@ -120,6 +120,23 @@ artemis() {
     touch "$here/.installed-$ARTEMIS"
 }
 
+# The program is built from interop/peers/go_amqp; go.sum says what go-amqp must be.
+go_amqp() {
+    local reason version
+    if ! command -v go >/dev/null; then
+        reason=$(debian golang) || { missing go-amqp "$reason"; return; }
+    fi
+    version=$(cd interop/peers/go_amqp && go version 2>&1) || { missing go-amqp "needs Go 1.25 or newer: $(head -1 <<< "$version")"; return; }
+    mkdir -p .peers/go-amqp
+    cat interop/peers/go_amqp/* <(echo "$version") > .peers/go-amqp/.wanted
+    cmp -s .peers/go-amqp/.wanted .peers/go-amqp/.installed && return
+    if ! (cd interop/peers/go_amqp && go build -o "$OLDPWD/.peers/go-amqp/peer" .) > .peers/log/go-amqp 2>&1 < /dev/null; then
+        missing go-amqp "go could not build interop/peers/go_amqp (see .peers/log/go-amqp)"
+        return
+    fi
+    mv .peers/go-amqp/.wanted .peers/go-amqp/.installed
+}
+
 ruff() {
     local reason
     [ -e ".peers/ruff/.installed-$RUFF" ] && return
@@ -140,7 +157,7 @@ install() {
 
 for what in "${@:-test}"; do
     case $what in
-        test) install proton; install rhea; install artemis ;;
+        test) install proton; install rhea; install go-amqp; install artemis ;;
         ruff) install ruff ;;
         bench) install proton-c ;;
         *) echo "peers.sh: unknown: $what (use test, ruff, bench)" >&2; exit 2 ;;

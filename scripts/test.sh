@@ -27,7 +27,7 @@ echo
 if [ -s .peers/missing ]; then
     echo "Left out, because what they need is not installed:"
     while IFS=: read -r name reason; do
-        echo "  the tests of interop/tests/$name*.rs:$reason"
+        echo "  the tests of interop/tests/${name//-/_}*.rs:$reason"
     done < <(grep -vE '^(ruff|proton-c):' .peers/missing)
 fi
 [ -n "${DEUTERON_SPEC:-}" ] || echo "Left out: the comparison of the codec's tables with the specification (set DEUTERON_SPEC to the folder of its XML)."

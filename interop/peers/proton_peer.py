@@ -7,6 +7,7 @@ acknowledged. The program ends when its standard input does, so it cannot outliv
 
 import argparse
 import collections
+import hashlib
 import json
 import os
 import sys
@@ -21,17 +22,20 @@ from proton_types import message_from
 TYPES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "types.json")
 
 
-def typed_messages():
-    """A message for each entry of ``types.json`` that Proton's Python package can express."""
+def typed_messages(only, reader):
+    """A message for each entry of ``types.json`` that Proton can make and the reader can read, or for the one named."""
     with open(TYPES, encoding="utf-8") as source:
         table = json.load(source)
     entries = [dict(entry, body={"value": entry["value"]}) for entry in table["values"]] + table["messages"]
     for entry in entries:
-        if "proton" in entry.get("cannot", []):
+        cannot = entry.get("cannot", {})
+        excluded = {"proton", "proton-send", reader, f"{reader}-receive"} & cannot.keys()
+        if (entry["name"] != only) if only else excluded:
             continue
         message = message_from(entry)
         if not entry.get("properties"):
             message.id = entry["name"]
+        say("made", name=entry["name"], sha256=hashlib.sha256(message.encode()).hexdigest())
         yield message
 
 
@@ -237,8 +241,9 @@ def arguments():
     parser.add_argument("--host", default="127.0.0.1")
     for name in ("--port", "--max-frame-size", "--progress", "--credit"):
         parser.add_argument(name, type=int, default={"--progress": 100, "--credit": 100}.get(name, 0))
-    for name in ("--cert", "--key", "--ca", "--mechanisms", "--user", "--password", "--directory"):
+    for name in ("--cert", "--key", "--ca", "--mechanisms", "--user", "--password", "--directory", "--only"):
         parser.add_argument(name)
+    parser.add_argument("--for", dest="reader")
     parser.add_argument("--no-sasl", dest="sasl", action="store_false")
     for name in ("--types", "--presettled", "--reconnect"):
         parser.add_argument(name, action="store_true")
@@ -262,7 +267,7 @@ def main():
         "receive": lambda: Receive(options),
         "request": lambda: Request(options),
         "respond": lambda: Respond(options),
-        "types-send": lambda: Send(options, typed_messages()),
+        "types-send": lambda: Send(options, typed_messages(options.only, options.reader)),
         "types-receive": lambda: Receive(options),
     }[options.role]()
     Container(handler, container_id=f"proton-{options.role}-{os.getpid()}").run()

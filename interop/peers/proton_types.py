@@ -178,7 +178,7 @@ def form_of_message(message):
         value = getattr(message, attribute)
         if name in ("content_type", "content_encoding") and value == "None":
             continue  # this is how Proton's getters spell an absent symbol
-        if value is not None and value != b"":
+        if value is not None and not (name == "user_id" and value == b""):
             properties[name] = ["ulong", str(value)] if type(value) is int else form_of(value)
     for name, attribute in TIMES.items():
         if getattr(message, attribute):
@@ -188,7 +188,7 @@ def form_of_message(message):
     if properties:
         form["properties"] = properties
     for name, attribute in SECTIONS.items():
-        if getattr(message, attribute):
+        if getattr(message, attribute) is not None:
             form[name] = form_of(getattr(message, attribute))
     body = message.body
     if message.inferred and isinstance(body, (bytes, memoryview)):

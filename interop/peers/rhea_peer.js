@@ -17,7 +17,7 @@ const { values: options, positionals } = parseArgs({
         host: { type: 'string', default: '127.0.0.1' }, port: { type: 'string', default: '0' }, 'max-frame-size': text,
         progress: { type: 'string', default: '100' }, credit: { type: 'string', default: '100' }, cert: text, key: text, ca: text,
         mechanisms: text, user: text, password: text, directory: text, 'no-sasl': flag, types: flag, presettled: flag,
-        reconnect: flag, outcome: { type: 'string', default: 'accept' }, heartbeat: text, fill: { type: 'string', multiple: true },
+        reconnect: flag, only: text, for: text, outcome: { type: 'string', default: 'accept' }, heartbeat: text, fill: { type: 'string', multiple: true },
     },
 });
 const [role, url, address, count_text, size_text] = positionals;
@@ -311,8 +311,14 @@ function respond() {
 function typed_messages() {
     const table = JSON.parse(fs.readFileSync(path.join(__dirname, 'types.json')));
     const entries = [...table.values.map((entry) => ({ ...entry, body: { value: entry.value } })), ...table.messages];
-    const able = entries.filter((entry) => !(entry.cannot || []).some((who) => who === 'rhea' || who === 'rhea-send'));
-    return able.map((entry) => forms.encode({ ...entry, properties: entry.properties || { message_id: ['string', entry.name] } }));
+    const excluding = ['rhea', 'rhea-send', options.for, `${options.for}-receive`];
+    const cannot = (entry) => Object.keys(entry.cannot || {}).some((who) => excluding.includes(who));
+    const able = entries.filter((entry) => (options.only ? entry.name === options.only : !cannot(entry)));
+    return able.map((entry) => {
+        const bytes = forms.encode({ ...entry, properties: entry.properties || { message_id: ['string', entry.name] } });
+        say('made', { name: entry.name, sha256: crypto.createHash('sha256').update(bytes).digest('hex') });
+        return bytes;
+    });
 }
 
 process.stdin.on('end', () => process.exit(3));

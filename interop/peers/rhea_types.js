@@ -119,9 +119,10 @@ function encode(form) {
         writer.write(typed);
     };
     if (form.header) {
-        const h = form.header;
-        put(0x70, types.List32([types.wrap_boolean(h.durable), types.wrap_ubyte(h.priority), types.wrap_uint(h.ttl),
-            types.wrap_boolean(h.first_acquirer), types.wrap_uint(h.delivery_count)]));
+        const { durable, priority, ttl, first_acquirer, delivery_count } = form.header;
+        const field = (value, wrap) => (value === undefined ? types.Null() : wrap(value));
+        put(0x70, types.List32([types.wrap_boolean(Boolean(durable)), field(priority, types.wrap_ubyte), field(ttl, types.wrap_uint),
+            field(first_acquirer, types.wrap_boolean), field(delivery_count, types.wrap_uint)]));
     }
     if (form.delivery_annotations) put(0x71, from_form(form.delivery_annotations));
     if (form.message_annotations) put(0x72, from_form(form.message_annotations));
@@ -172,7 +173,8 @@ function decode(bytes) {
             form.body = { value: to_form(typed) };
         }
     }
-    return form;
+    // Proton writes no body at all for null.
+    return { ...form, body: form.body || { value: ['null'] } };
 }
 
 // rhea's reader keeps one descriptor of a value, so the section's own is stepped over: then the value's own one survives.

@@ -32,7 +32,7 @@ pub enum Happening {
     },
     /// A message that the server sent was settled.
     Settled(Outcome),
-    /// A client could not get in, or a connection failed.
+    /// A client could not get in, a connection failed, or what came was no message.
     Failed(String),
 }
 
@@ -203,7 +203,13 @@ impl MessagingHandler for Desk {
     }
 
     fn on_message(&mut self, _: &mut Context<'_>, delivery: &Delivery) -> Ack {
-        let message = delivery.message().expect("the peer sends messages");
+        let message = match delivery.message() {
+            Ok(message) => message,
+            Err(error) => {
+                self.tell(Happening::Failed(error.to_string()));
+                return Ack::Reject(None);
+            }
+        };
         let target =
             delivery.receiver().and_then(|receiver| receiver.target()).and_then(|target| target.address);
         let address =

@@ -17,14 +17,20 @@ pub enum Kind {
     Proton,
     /// `rhea_peer.js`: rhea, on node.
     Rhea,
+    /// `go_amqp/`: Azure's go-amqp. It is a client only.
+    GoAmqp,
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Proton, Self::Rhea, Self::GoAmqp];
+
     /// The name that `types.json` and `.peers/missing` know it by.
     pub fn name(self) -> &'static str {
         match self {
             Self::Proton => "proton",
             Self::Rhea => "rhea",
+            Self::GoAmqp => "go-amqp",
         }
     }
 
@@ -33,15 +39,21 @@ impl Kind {
         match self {
             Self::Proton => "Proton 0.40.0",
             Self::Rhea => "rhea 3.0.5",
+            Self::GoAmqp => "go-amqp 1.7.0",
         }
     }
 
-    /// The other one.
+    /// Another one, with a server.
     pub fn other(self) -> Self {
         match self {
             Self::Proton => Self::Rhea,
-            Self::Rhea => Self::Proton,
+            Self::Rhea | Self::GoAmqp => Self::Proton,
         }
+    }
+
+    /// Whether its library keeps the pairs of a map in their order. (Go's maps have none.)
+    pub fn keeps_order(self) -> bool {
+        self != Self::GoAmqp
     }
 
     /// Whether it is installed. If not, says so, and that the test is left out.
@@ -52,6 +64,7 @@ impl Kind {
         let file = match self {
             Self::Proton => "bin/python",
             Self::Rhea => "node_modules/rhea",
+            Self::GoAmqp => "peer",
         };
         is_installed(self.name(), file)
     }
@@ -70,6 +83,11 @@ impl Kind {
                 command
                     .env("NODE_PATH", root.join(".peers/rhea/node_modules"))
                     .arg(peers.join("rhea_peer.js"));
+                command
+            }
+            Self::GoAmqp => {
+                let mut command = Command::new(root.join(".peers/go-amqp/peer"));
+                command.arg("--table").arg(peers.join("types.json"));
                 command
             }
         }
@@ -212,6 +230,13 @@ impl Peer {
             self.story()
         );
         std::mem::take(&mut self.seen)
+    }
+
+    /// Waits until it ends by itself. Returns all it printed, and whether it found nothing wrong.
+    pub async fn end(mut self) -> (Vec<Event>, bool) {
+        while self.next().await.is_some() {}
+        let status = self.child.wait().await.expect("its status can be read");
+        (std::mem::take(&mut self.seen), status.success())
     }
 
     /// Kills it, as a crash would, and returns all it had printed.

@@ -53,6 +53,7 @@ pub const FEATURES: &[&str] = &[
     "reconnect with callbacks",
     "failover under load",
     "every type and section",
+    "every type and section, to each other peer",
     "no malformed frame, says tshark",
 ];
 

@@ -5,6 +5,7 @@ use crate::peer::Kind;
 use deuteron::Message;
 use deuteron::codec::{Body, Header, MessageId, Properties, Value};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 
 /// One message of the table.
 #[derive(Clone, Debug)]
@@ -15,7 +16,7 @@ pub struct Typed {
     pub message: Message,
     /// What a peer prints that received it unchanged.
     pub form: Json,
-    cannot: Vec<String>,
+    cannot: BTreeMap<String, String>,
 }
 
 impl Typed {
@@ -27,36 +28,82 @@ impl Typed {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/types.json");
         let text = std::fs::read_to_string(path).expect("the table of types is there");
         let table: Json = serde_json::from_str(&text).expect("the table of types is JSON");
+        let reasons = &table["reasons"];
         let values = items(&table["values"])
-            .map(|entry| Self::new(entry, json!({ "body": { "value": entry["value"] } })));
+            .map(|entry| Self::new(entry, json!({ "body": { "value": entry["value"] } }), reasons));
         let messages = items(&table["messages"]).map(|entry| {
             let mut form = entry.clone();
             let fields = form.as_object_mut().expect("an entry is an object");
             fields.remove("name");
             fields.remove("cannot");
-            Self::new(entry, form)
+            Self::new(entry, form, reasons)
         });
         values.chain(messages).collect()
     }
 
-    fn new(entry: &Json, mut form: Json) -> Self {
+    fn new(entry: &Json, mut form: Json, reasons: &Json) -> Self {
         let name = entry["name"].as_str().expect("an entry has a name").to_owned();
         if form["properties"].is_null() {
             form["properties"] = json!({ "message_id": ["string", name] });
         }
-        let cannot = entry["cannot"].as_array().into_iter().flatten();
-        let cannot = cannot.filter_map(|who| who.as_str().map(str::to_owned)).collect();
+        let cannot = entry["cannot"].as_object().into_iter().flatten();
+        let reason = |key: &Json| reasons[key.as_str().unwrap_or_default()].as_str().map(str::to_owned);
+        let cannot =
+            cannot.map(|(who, key)| (who.clone(), reason(key).expect("a reason of the table"))).collect();
         Self { name, message: message_of(&form), form, cannot }
     }
 
-    /// Whether a peer can take it and pass it on.
-    pub fn suits(&self, kind: Kind) -> bool {
-        !self.cannot.iter().any(|who| who == kind.name())
+    /// Why a peer cannot read it, if it cannot.
+    pub fn not_read_by(&self, kind: Kind) -> Option<&str> {
+        self.reason(kind, "receive")
     }
 
-    /// Whether a peer can make it by itself.
-    pub fn is_made_by(&self, kind: Kind) -> bool {
-        self.suits(kind) && !self.cannot.contains(&format!("{kind}-send"))
+    /// Why a peer cannot make it by itself, if it cannot.
+    pub fn not_made_by(&self, kind: Kind) -> Option<&str> {
+        self.reason(kind, "send")
+    }
+
+    /// Why a peer's server cannot take it and pass it on, if it cannot. (Rhea's passes the bytes on that it read.)
+    pub fn not_passed_by(&self, kind: Kind) -> Option<&str> {
+        self.not_read_by(kind).or_else(|| self.not_made_by(kind).filter(|_| kind != Kind::Rhea))
+    }
+
+    fn reason(&self, kind: Kind, part: &str) -> Option<&str> {
+        let part = format!("{kind}-{part}");
+        self.cannot.get(kind.name()).or_else(|| self.cannot.get(&part)).map(String::as_str)
+    }
+
+    /// Requires that `form`, which a peer took part in, is this message.
+    ///
+    /// # Panics
+    /// When it is not; `what` says who saw it.
+    pub fn require(&self, form: &Json, kind: Kind, what: &str) {
+        let in_order = kind.keeps_order();
+        assert!(self.is(form, in_order), "{}: {what}: {form}, not {}", self.name, self.form);
+    }
+
+    /// Whether `form` is this message. With `in_order`, maps must have their pairs in the same order.
+    pub fn is(&self, form: &Json, in_order: bool) -> bool {
+        if in_order { *form == self.form } else { sorted(form) == sorted(&self.form) }
+    }
+}
+
+/// A form with the pairs of its maps in the order of their text.
+fn sorted(form: &Json) -> Json {
+    match form {
+        Json::Array(elements) => {
+            let mut elements: Vec<_> = elements.iter().map(sorted).collect();
+            if let [Json::String(kind), Json::Array(pairs)] = elements.as_mut_slice()
+                && kind == "map"
+            {
+                pairs.sort_by_key(ToString::to_string);
+            }
+            Json::Array(elements)
+        }
+        Json::Object(fields) => {
+            Json::Object(fields.iter().map(|(name, form)| (name.clone(), sorted(form))).collect())
+        }
+        other => other.clone(),
     }
 }
 

@@ -162,3 +162,13 @@ async fn our_broker_delivers_again_to_theirs() {
 async fn types_pass_our_broker() {
     scenario::types_pass_our_broker(PEER).await;
 }
+
+#[tokio::test]
+async fn exclusions_are_true() {
+    scenario::exclusions_are_true(PEER).await;
+}
+
+#[tokio::test]
+async fn types_pass_from_peer_to_peer() {
+    scenario::types_pass_from_peer_to_peer(PEER).await;
+}

@@ -1,7 +1,7 @@
 //! A peer's clients with our broker.
 
-use super::{PASSWORD, USER, every_type, named, several, sized};
-use crate::{Certificates, Kind, Peer, Row, SIZES, Typed, digest, pattern};
+use super::{PASSWORD, USER, named, several, sized};
+use crate::{Certificates, Kind, Peer, Row, SIZES, digest, pattern};
 use deuteron::{Connection, Outcome, TlsServerConfig};
 use deuteron_broker::{Broker, BrokerConfig, BrokerThread};
 
@@ -9,7 +9,7 @@ fn broker(config: BrokerConfig) -> BrokerThread {
     Broker::start_on_thread(config).expect("the broker listens")
 }
 
-fn plain() -> BrokerThread {
+pub(super) fn plain() -> BrokerThread {
     broker(BrokerConfig::listening(["amqp://127.0.0.1:0"]))
 }
 
@@ -121,42 +121,4 @@ pub async fn our_broker_delivers_again_to_theirs(kind: Kind) {
     );
     connection.close().await.expect("it closes");
     Row::our_broker(kind.title(), "redelivery: release and reject").pass();
-}
-
-/// Every type and every section passes the broker unchanged, from the peer and from us.
-pub async fn types_pass_our_broker(kind: Kind) {
-    if !kind.is_installed() {
-        return;
-    }
-    let broker = plain();
-    let url = broker.url();
-    let all = Typed::all();
-    let theirs: Vec<_> = all.iter().filter(|typed| typed.is_made_by(kind)).collect();
-    Peer::start(kind, ["types-send", url, "theirs"]).succeed().await;
-    check_types(kind, url, "theirs", &theirs).await;
-
-    let ours: Vec<_> = all.iter().filter(|typed| typed.suits(kind)).collect();
-    let connection = Connection::connect(url).await.expect("it connects");
-    let sender = connection.sender("ours").await.expect("the sender opens");
-    for typed in &ours {
-        let outcome = sender.send(&typed.message).await.expect("the message is sent");
-        assert_eq!(outcome, Outcome::Accepted, "{}", typed.name);
-    }
-    check_types(kind, url, "ours", &ours).await;
-    connection.close().await.expect("it closes");
-    every_type(Row::our_broker(kind.title(), "every type and section"), |typed| typed.is_made_by(kind));
-}
-
-async fn check_types(kind: Kind, url: &str, address: &str, expected: &[&Typed]) {
-    let count = expected.len().to_string();
-    let events = Peer::start(kind, ["types-receive", url, address, &count]).succeed().await;
-    assert_eq!(named(&events, "received").count(), expected.len());
-    for (event, typed) in named(&events, "received").zip(expected) {
-        let mut form = event.field("form").clone();
-        // Counting deliveries is the broker's business.
-        if typed.form["header"]["delivery_count"].is_null() && form["header"]["delivery_count"].is_number() {
-            form["header"].as_object_mut().expect("it is an object").remove("delivery_count");
-        }
-        assert_eq!(form, typed.form, "{}: came changed", typed.name);
-    }
 }

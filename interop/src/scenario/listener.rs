@@ -161,22 +161,24 @@ pub async fn their_client_types(kind: Kind) {
         return;
     }
     let all = Typed::all();
-    let stock = all.iter().filter(|typed| typed.suits(kind));
+    let stock = all.iter().filter(|typed| typed.not_read_by(kind).is_none());
     let server = OurServer::start(
         "amqp://127.0.0.1:0",
         stock.clone().map(|t| ("stock".to_owned(), t.message.clone())),
     );
     let url = format!("amqp://127.0.0.1:{}", server.port());
     Peer::start(kind, ["types-send", &url, "t"]).succeed().await;
-    for typed in all.iter().filter(|typed| typed.is_made_by(kind)) {
+    for typed in all.iter().filter(|typed| typed.not_made_by(kind).is_none()) {
         let (_, message) = server.received();
-        assert_eq!(form_of_message(&message), typed.form, "{}: we read something else", typed.name);
+        typed.require(&form_of_message(&message), kind, "we read");
     }
     let count = stock.clone().count().to_string();
     let events = Peer::start(kind, ["types-receive", &url, "stock", &count]).succeed().await;
     for (event, typed) in named(&events, "received").zip(stock) {
-        assert_eq!(event.field("form"), &typed.form, "{}: the peer read something else", typed.name);
+        typed.require(event.field("form"), kind, "the peer read");
     }
     assert_eq!(named(&events, "received").count().to_string(), count);
-    every_type(Row::our_listener(kind.title(), "every type and section"), |typed| typed.is_made_by(kind));
+    every_type(Row::our_listener(kind.title(), "every type and section"), kind, |typed| {
+        typed.not_made_by(kind)
+    });
 }
