@@ -15,7 +15,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: BrokerArgs) -> Result<(), Failure> {
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let mut interrupt = Interrupt::watch();
+    let interrupt = Interrupt::watch();
     let config = config(args)?;
     descriptors::raise_limit();
     let runtime = runtime(threads.max(1))?;
@@ -37,12 +37,24 @@ pub(crate) fn run(args: BrokerArgs) -> Result<(), Failure> {
 }
 
 fn config(args: BrokerArgs) -> Result<BrokerConfig, Failure> {
+    let default = BrokerConfig::default();
+    let tls = args.tls_cert.zip(args.tls_key).map(|(chain, key)| {
+        let tls = args
+            .tls_client_ca
+            .iter()
+            .fold(TlsServerConfig::files(chain, key), TlsServerConfig::client_ca_file);
+        if args.tls_client_optional { tls.client_certificate_optional() } else { tls }
+    });
     let mut config = BrokerConfig {
+        container_id: args.container_id.unwrap_or(default.container_id),
         max_bytes: args.max_bytes,
-        max_queue_bytes: args.max_bytes,
-        heartbeat: args.heartbeat.map(Duration::from_secs),
+        max_queue_bytes: args.max_queue_bytes.unwrap_or(args.max_bytes),
+        max_queue_messages: args.max_queue_messages.unwrap_or(default.max_queue_messages),
+        max_queues: args.max_queues.unwrap_or(default.max_queues),
+        credit_window: args.credit.unwrap_or(default.credit_window),
+        heartbeat: args.heartbeat,
         allow_insecure: args.allow_insecure,
-        tls: args.tls_cert.zip(args.tls_key).map(|(chain, key)| TlsServerConfig::files(chain, key)),
+        tls,
         ..BrokerConfig::listening(args.listen)
     };
     if let Some(path) = &args.users {

@@ -2,7 +2,18 @@
 
 use std::fmt;
 
-use deuteron::{Error, Scope};
+use deuteron::{Error, Phase, Scope};
+
+/// It failed, for a reason that has no code of its own.
+const FAILED: u8 = 1;
+/// The arguments are wrong.
+const USAGE: u8 = 2;
+/// No connection could be made.
+const NOT_CONNECTED: u8 = 3;
+/// Messages were not accepted.
+const NOT_ACCEPTED: u8 = 4;
+/// It took too long.
+const TIMEOUT: u8 = 5;
 
 /// One line for the user, and the exit code.
 #[derive(Debug)]
@@ -14,12 +25,35 @@ pub(crate) struct Failure {
 impl Failure {
     /// Something went wrong.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), code: 1 }
+        Self { text: text.into(), code: FAILED }
     }
 
     /// The arguments are wrong.
     pub(crate) fn usage(text: impl Into<String>) -> Self {
-        Self { text: text.into(), code: 2 }
+        Self { text: text.into(), code: USAGE }
+    }
+
+    /// The peer has refused messages.
+    pub(crate) fn not_accepted(text: impl Into<String>) -> Self {
+        Self { text: text.into(), code: NOT_ACCEPTED }
+    }
+
+    /// Something did not come in time.
+    pub(crate) fn timeout(text: impl Into<String>) -> Self {
+        Self { text: text.into(), code: TIMEOUT }
+    }
+
+    /// The command was interrupted before it had done what it was asked.
+    pub(crate) fn interrupted() -> Self {
+        Self::new("interrupted")
+    }
+
+    /// No connection could be made.
+    pub(crate) fn connecting(error: &Error) -> Self {
+        match error.scope() {
+            Scope::Config | Scope::Usage => Self::usage(error.to_string()),
+            _ => Self { text: error.to_string(), code: NOT_CONNECTED },
+        }
     }
 
     pub(crate) fn code(&self) -> u8 {
@@ -29,8 +63,11 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        let waited =
+            matches!(error.deadline(), Some(Phase::Credit | Phase::Settle | Phase::Receive | Phase::Drain));
         match error.scope() {
             Scope::Config | Scope::Usage => Self::usage(error.to_string()),
+            _ if waited => Self::timeout(error.to_string()),
             _ => Self::new(error.to_string()),
         }
     }

@@ -1,6 +1,7 @@
 //! Ctrl-C: the first time the command ends in order, the second time at once.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
 use tokio::sync::watch;
 
@@ -11,6 +12,8 @@ const INTERRUPTED: i32 = 130;
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt {
     told: watch::Receiver<bool>,
+    /// The same, cheaper to look at.
+    has_come: Arc<AtomicBool>,
 }
 
 impl Interrupt {
@@ -18,6 +21,8 @@ impl Interrupt {
     pub(crate) fn watch() -> Self {
         let (tell, told) = watch::channel(false);
         let (ready, watching) = mpsc::channel();
+        let has_come = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&has_come);
         let body = move || {
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
                 return;
@@ -26,6 +31,7 @@ impl Interrupt {
                 let Ok(mut signals) = Signals::new() else { return };
                 drop(ready);
                 signals.next().await;
+                flag.store(true, Ordering::Release);
                 // Nobody may be waiting; then there is nothing to end in order.
                 if tell.send(true).is_ok() {
                     signals.next().await;
@@ -38,19 +44,19 @@ impl Interrupt {
             Ok(_) => drop::<Result<(), _>>(watching.recv()),
             Err(error) => tracing::warn!(%error, "Ctrl-C will not be handled"),
         }
-        Self { told }
+        Self { told, has_come }
     }
 
     /// Waits until it is interrupted.
-    pub(crate) async fn come(&mut self) {
-        if self.told.wait_for(|told| *told).await.is_err() {
+    pub(crate) async fn come(&self) {
+        if self.told.clone().wait_for(|told| *told).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
     /// Whether it was interrupted.
     pub(crate) fn has_come(&self) -> bool {
-        *self.told.borrow()
+        self.has_come.load(Ordering::Acquire)
     }
 }
 

@@ -1,15 +1,25 @@
 //! The `deuteron` command.
 
 mod args;
+mod bench;
 mod broker;
+mod connect;
 mod demo;
 mod descriptors;
 mod failure;
+mod generate;
 mod interrupt;
+mod latency;
 mod log;
+mod message;
+mod pace;
 mod progress;
 mod receive;
+mod request;
+mod respond;
 mod send;
+mod summary;
+mod user;
 mod users;
 
 use std::process::ExitCode;
@@ -20,20 +30,34 @@ use args::{Command, Deuteron};
 use failure::Failure;
 
 fn main() -> ExitCode {
-    let Deuteron { verbose, command } = Deuteron::parse();
-    log::start(verbose, matches!(command, Command::Broker(_)));
-    let result = match command {
-        Command::Broker(args) => broker::run(args),
-        Command::Send(args) => send::run(args),
-        Command::Receive(args) => receive::run(args),
-        Command::Demo(args) => demo::run(args),
+    let Deuteron { verbose, command } = match Deuteron::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return args::tell(&error),
     };
-    match result {
+    // What runs for long, or comes back by itself, tells of trouble as it happens.
+    log::start(verbose, command.is_long());
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("deuteron: {failure}");
             ExitCode::from(failure.code())
         }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Broker(args) => broker::run(*args),
+        Command::Send(args) => send::run(&args),
+        Command::Receive(args) => receive::run(&args),
+        Command::Request(args) => request::run(&args),
+        Command::Respond(args) => respond::run(&args),
+        Command::Browse(args) => receive::browse(&args),
+        Command::Demo(args) => demo::run(args),
+        Command::Bench(args) => bench::run(&args),
+        Command::User(args) => user::run(&args.command),
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&args),
     }
 }
 

@@ -47,7 +47,7 @@ fn users_need_their_password() {
     for url in [with("alice:nonsense"), broker.url("q")] {
         let output = run(&["send", &url, "x"]);
         let text = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), text.lines().count()), (Some(1), 1), "{text}");
+        assert_eq!((output.status.code(), text.lines().count()), (Some(3), 1), "{text}");
         assert!(text.contains("authentication") && !text.contains("nonsense"), "{text}");
     }
 }

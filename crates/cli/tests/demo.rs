@@ -72,6 +72,6 @@ fn wrong_arguments_are_told_apart_from_failures() {
     assert_eq!(run(&["demo", "--nonsense"]).0, Some(2));
     assert_eq!(run(&["send", "amqp://127.0.0.1:1"]).0, Some(2));
     let (code, text) = run(&["send", "amqp://127.0.0.1:1/q"]);
-    assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
+    assert_eq!((code, text.lines().count()), (Some(3), 1), "{text}");
     assert!(text.contains("127.0.0.1:1"), "{text}");
 }

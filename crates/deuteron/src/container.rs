@@ -354,7 +354,7 @@ fn client_config(container: &ContainerShared, options: &ConnectOptions) -> Conne
         attach_timeout: deadlines.attach,
         detach_timeout: deadlines.detach,
         close_timeout: deadlines.close,
-        trace: trace::from_environment(),
+        trace: if options.trace { Some(trace::to_standard_error()) } else { trace::from_environment() },
         ..default
     }
 }

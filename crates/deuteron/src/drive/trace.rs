@@ -10,7 +10,12 @@ pub(crate) fn from_environment() -> Option<Trace> {
     let wanted = || {
         let value = std::env::var("PN_TRACE_FRM").ok()?;
         let on = ["1", "true", "yes", "on"].iter().any(|word| value.eq_ignore_ascii_case(word));
-        on.then(|| Trace(Arc::new(|line: &str| eprintln!("{line}"))))
+        on.then(to_standard_error)
     };
     TRACE.get_or_init(wanted).clone()
+}
+
+/// Every frame as a line on standard error.
+pub(crate) fn to_standard_error() -> Trace {
+    Trace(Arc::new(|line: &str| eprintln!("{line}")))
 }

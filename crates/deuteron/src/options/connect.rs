@@ -103,6 +103,7 @@ pub struct ConnectOptions {
     pub(crate) tls: Option<TlsConfig>,
     pub(crate) reconnect: Reconnect,
     pub(crate) deadlines: Deadlines,
+    pub(crate) trace: bool,
     pub(crate) handler: OwnHandler,
 }
 
@@ -129,6 +130,7 @@ impl ConnectOptions {
             tls: None,
             reconnect: Reconnect::default(),
             deadlines: Deadlines::default(),
+            trace: false,
             handler: OwnHandler::default(),
         }
     }
@@ -261,6 +263,13 @@ impl ConnectOptions {
     /// The bounds on all waits.
     pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
         self.deadlines = deadlines;
+        self
+    }
+
+    /// Whether every frame is printed on standard error, passwords masked. Default false; the
+    /// environment variable `PN_TRACE_FRM=1` turns it on for all connections.
+    pub fn trace(mut self, enabled: bool) -> Self {
+        self.trace = enabled;
         self
     }
 

@@ -1,0 +1,65 @@
+//! Arguments of `deuteron broker`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::EXIT_CODES;
+use super::units::{bytes, some_time};
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct BrokerArgs {
+    /// Where to listen, amqp://host:port or amqps://host:port; port 0 lets the system choose. May be
+    /// given several times.
+    #[arg(long, value_name = "URL", default_value = "amqp://127.0.0.1:5672")]
+    pub(crate) listen: Vec<String>,
+    /// Lets this user in, and no anonymous clients. May be given several times. Others on this machine
+    /// can see it in the list of processes; a file is safer.
+    #[arg(long, value_name = "NAME:PASSWORD")]
+    pub(crate) user: Vec<String>,
+    /// A file with users, one a line: name:password, or what `deuteron user hash` prints.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) users: Option<PathBuf>,
+    /// Offers PLAIN without TLS too: passwords cross the network readable.
+    #[arg(long)]
+    pub(crate) allow_insecure: bool,
+    /// The certificate chain for amqps, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Asks clients on amqps for a certificate of an authority in this PEM file, which lets them in without a
+    /// password (EXTERNAL). May be given several times.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_client_ca: Vec<PathBuf>,
+    /// Takes clients without a certificate too.
+    #[arg(long, requires = "tls_client_ca")]
+    pub(crate) tls_client_optional: bool,
+    /// How much all messages may take; then producers wait. A number of bytes, or with k, M or G.
+    #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = bytes)]
+    pub(crate) max_bytes: u64,
+    /// How much the messages of one queue may take. Default: as much as all.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(crate) max_queue_bytes: Option<u64>,
+    /// How many messages a queue may hold; then its producers wait. Default: 10,000,000.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_queue_messages: Option<u64>,
+    /// How many queues there may be; further ones are refused. Default: 100,000.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_queues: Option<usize>,
+    /// Messages that each producer may send ahead. Default: 1,000.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) credit: Option<u32>,
+    /// Closes connections whose clients are silent for this long. Default: never.
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
+    pub(crate) heartbeat: Option<Duration>,
+    /// The name of the broker in each connection.
+    #[arg(long, value_name = "ID")]
+    pub(crate) container_id: Option<String>,
+    /// Threads that connections are spread over. Default: one for each processor.
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+}

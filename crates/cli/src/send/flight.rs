@@ -1,0 +1,140 @@
+//! Messages on their way: handing them over, and waiting for their outcomes.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use deuteron::{Encoded, Sender};
+
+use super::flying::{Flying, Landed};
+use super::source::Messages;
+use super::tally::Tally;
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::pace::{Pace, over};
+use crate::progress::Progress;
+
+/// The latency of one message in so many is measured.
+const SAMPLE: u64 = 8;
+
+/// Sends messages, so many at once, until there are no more, the time is over or Ctrl-C comes.
+pub(crate) struct Flight<'a> {
+    sender: &'a Sender,
+    limit: usize,
+    pace: Pace,
+    progress: Progress,
+    interrupt: &'a Interrupt,
+    tally: &'a mut Tally,
+    flying: Flying,
+}
+
+impl<'a> Flight<'a> {
+    pub(crate) fn new(
+        sender: &'a Sender,
+        limit: usize,
+        pace: Pace,
+        progress: Progress,
+        interrupt: &'a Interrupt,
+        tally: &'a mut Tally,
+    ) -> Self {
+        Self { sender, limit, pace, progress, interrupt, tally, flying: Flying::default() }
+    }
+
+    /// Sends what there is.
+    pub(crate) async fn send_all(&mut self, messages: &mut Messages) -> Result<(), Failure> {
+        while !self.is_over() {
+            let Some(message) = self.next(messages).await? else { break };
+            if let Some(due) = self.pace.due() {
+                self.wait_until(due).await?;
+            }
+            if self.is_over() || !self.send(message).await? {
+                break;
+            }
+        }
+        // Sending what was asked for is the aim; without a number Ctrl-C is a way to end.
+        if self.interrupt.has_come() && messages.is_bounded() { Err(Failure::interrupted()) } else { Ok(()) }
+    }
+
+    fn is_over(&self) -> bool {
+        self.interrupt.has_come() || self.pace.is_over()
+    }
+
+    /// The next message, if one comes before the end. The next line may be long in coming.
+    async fn next(&mut self, messages: &mut Messages) -> Result<Option<Bytes>, Failure> {
+        loop {
+            tokio::select! {
+                biased;
+                message = messages.next() => return message,
+                landed = self.flying.landed() => self.count(&landed?),
+                () = self.pace.over() => return Ok(None),
+                () = self.interrupt.come() => return Ok(None),
+            }
+        }
+    }
+
+    async fn wait_until(&mut self, due: Instant) -> Result<(), Failure> {
+        loop {
+            tokio::select! {
+                biased;
+                landed = self.flying.landed() => self.count(&landed?),
+                () = over(Some(due)) => return Ok(()),
+                () = self.interrupt.come() => return Ok(()),
+            }
+        }
+    }
+
+    /// Sends one; false if it came to an end before that.
+    async fn send(&mut self, message: Bytes) -> Result<bool, Failure> {
+        while self.flying.len() >= self.limit {
+            let landed = tokio::select! {
+                biased;
+                landed = self.flying.landed() => landed?,
+                () = self.interrupt.come() => return Ok(false),
+                () = self.pace.over() => return Ok(false),
+            };
+            self.count(&landed);
+        }
+        let size = message.len() as u64;
+        let measured = self.tally.sent.is_multiple_of(SAMPLE);
+        let sent = measured.then(Instant::now);
+        let message = Encoded(message);
+        let delivery = match self.sender.try_send(&message)? {
+            Some(delivery) => delivery,
+            None => tokio::select! {
+                delivery = self.sender.transfer(&message) => delivery?,
+                () = self.interrupt.come() => return Ok(false),
+                () = self.pace.over() => return Ok(false),
+            },
+        };
+        self.tally.sent += 1;
+        self.tally.bytes += size;
+        self.flying.push(delivery, sent);
+        // Looking costs as much as sending: once in a while is enough.
+        while measured && let Some(landed) = self.flying.known() {
+            self.count(&landed);
+        }
+        Ok(true)
+    }
+
+    fn count(&mut self, (outcome, time): &Landed) {
+        if let Some(time) = time {
+            self.tally.latencies.add(*time);
+        }
+        self.tally.count(outcome);
+        self.progress.advance(Some(&self.tally.latencies));
+    }
+
+    /// Waits for the outcomes of all that were sent.
+    pub(crate) async fn land(&mut self) -> Result<(), Failure> {
+        while !self.flying.is_empty() {
+            let landed = self.flying.landed().await?;
+            self.count(&landed);
+        }
+        Ok(())
+    }
+
+    /// Notes the time, and takes the bar away.
+    pub(crate) fn finish(&mut self) {
+        self.tally.time = self.pace.elapsed();
+        self.progress.finish();
+    }
+}

@@ -1,0 +1,113 @@
+//! What became of the messages that were sent.
+
+use std::time::Duration;
+
+use deuteron::Outcome;
+
+use crate::failure::Failure;
+use crate::latency::Latencies;
+
+/// Numbers of messages by outcome.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    pub(crate) sent: u64,
+    pub(crate) bytes: u64,
+    pub(crate) accepted: u64,
+    pub(crate) rejected: u64,
+    pub(crate) released: u64,
+    pub(crate) modified: u64,
+    /// Sent settled, or settled without an outcome.
+    pub(crate) settled: u64,
+    /// The last outcome that was none of the good ones.
+    bad: Option<String>,
+    /// From handing a message over to its outcome.
+    pub(crate) latencies: Latencies,
+    pub(crate) time: Duration,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            sent: 0,
+            bytes: 0,
+            accepted: 0,
+            rejected: 0,
+            released: 0,
+            modified: 0,
+            settled: 0,
+            bad: None,
+            latencies: Latencies::new(),
+            time: Duration::ZERO,
+        }
+    }
+}
+
+impl Tally {
+    /// Counts an outcome.
+    pub(crate) fn count(&mut self, outcome: &Outcome) {
+        if outcome.is_accepted() {
+            self.accepted += 1;
+            return;
+        }
+        match outcome {
+            Outcome::Settled => {
+                self.settled += 1;
+                return;
+            }
+            Outcome::Rejected(_) => self.rejected += 1,
+            Outcome::Released => self.released += 1,
+            Outcome::Modified { .. } => self.modified += 1,
+            _ => {}
+        }
+        self.bad = Some(describe(outcome));
+    }
+
+    /// How many got an outcome that is none of the good ones.
+    pub(crate) fn refused(&self) -> u64 {
+        self.sent.saturating_sub(self.accepted + self.settled)
+    }
+
+    /// Adds what another sender has counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.bytes += other.bytes;
+        self.accepted += other.accepted;
+        self.rejected += other.rejected;
+        self.released += other.released;
+        self.modified += other.modified;
+        self.settled += other.settled;
+        self.bad = self.bad.take().or_else(|| other.bad.clone());
+        self.latencies.merge(&other.latencies);
+    }
+
+    /// An error if there was an outcome that is none of the good ones.
+    pub(crate) fn verdict(&self) -> Result<(), Failure> {
+        match &self.bad {
+            None => Ok(()),
+            Some(outcome) => {
+                let not = self.refused();
+                let messages = if not == 1 { "1 message was" } else { &format!("{not} messages were") };
+                Err(Failure::not_accepted(format!("{messages} not accepted; the last was {outcome}")))
+            }
+        }
+    }
+}
+
+/// An outcome in words.
+pub(crate) fn describe(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Accepted => "accepted".into(),
+        Outcome::Rejected(None) => "rejected".into(),
+        Outcome::Rejected(Some(error)) => format!("rejected: {error}"),
+        Outcome::Released => "released".into(),
+        Outcome::Modified { delivery_failed, undeliverable_here, .. } => {
+            let failed = if *delivery_failed { ", delivery failed" } else { "" };
+            let here = if *undeliverable_here { ", undeliverable here" } else { "" };
+            format!("modified{failed}{here}")
+        }
+        Outcome::Settled => "settled without an outcome".into(),
+        Outcome::Lost => "lost with the connection; the peer may have it".into(),
+        Outcome::NotSent => "not sent".into(),
+        other => format!("{other:?}"),
+    }
+}
