@@ -261,7 +261,7 @@ impl Delivery {
             .ok_or_else(|| self.gone())
     }
 
-    fn dispose(&self, dispose: impl FnOnce(&mut Core) -> Option<()>) -> Result<(), Error> {
+    pub(crate) fn dispose(&self, dispose: impl FnOnce(&mut Core) -> Option<()>) -> Result<(), Error> {
         if self.role == Role::Receiver && self.released.swap(true, Ordering::AcqRel) {
             return Err(self.gone());
         }
@@ -373,7 +373,7 @@ impl Delivery {
             return Some(self.known(Outcome::Lost));
         };
         let state = delivery.remote_state();
-        if delivery.remotely_settled() || state.is_some_and(DeliveryState::is_terminal) {
+        if delivery.remotely_settled() || state.is_some_and(has_outcome) {
             let outcome = Outcome::from_state(state);
             if !shared {
                 delivery.settle();
@@ -402,6 +402,14 @@ impl Delivery {
             Some(cause) => error.with_source(cause),
             None => error,
         })
+    }
+}
+
+/// Whether a peer's state tells what becomes of a message, if only should its transaction be committed.
+fn has_outcome(state: &DeliveryState) -> bool {
+    match state {
+        DeliveryState::Transactional(state) => state.outcome.is_some(),
+        state => state.is_terminal(),
     }
 }
 

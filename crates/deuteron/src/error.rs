@@ -30,6 +30,8 @@ pub enum Scope {
     Link,
     /// One delivery.
     Delivery,
+    /// One transaction.
+    Transaction,
     /// A listener could not be made, or could not accept.
     Listener,
     /// The container as a whole.
@@ -49,6 +51,7 @@ impl fmt::Display for Scope {
             Self::Session => "session",
             Self::Link => "link",
             Self::Delivery => "delivery",
+            Self::Transaction => "transaction",
             Self::Listener => "listener",
             Self::Container => "container",
         })
@@ -97,6 +100,8 @@ pub enum Phase {
     Credit,
     /// The peer's outcome for a delivery.
     Settle,
+    /// The coordinator's answer to a declare or discharge.
+    Transaction,
     /// A message for a receiver.
     Receive,
     /// The peer's answer to a drain.
@@ -128,6 +133,7 @@ impl Phase {
             Self::Attach => "attach",
             Self::Credit => "credit",
             Self::Settle => "settle",
+            Self::Transaction => "transaction",
             Self::Receive => "receive",
             Self::Drain => "drain",
             Self::Detach => "detach",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use deuteron_codec::{Error as AmqpError, Map};
 
-use crate::{Connection, Context, Delivery, Error, Link, Listener, Sender, Session, TimerId};
+use crate::{Connection, Context, Delivery, Error, Link, Listener, Sender, Session, TimerId, Transaction};
 
 /// What becomes of a message once [`MessagingHandler::on_message`] returns (spec 3.4).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -137,6 +137,32 @@ pub trait MessagingHandler {
     fn on_lost(&mut self, cx: &mut Context<'_>, delivery: &Delivery) {}
     /// A drain has ended: the peer used up or gave back all credit.
     fn on_drained(&mut self, cx: &mut Context<'_>, link: &Link) {}
+
+    /// The peer has declared a transaction of [`Connection::declare_transaction`]: it can be worked in.
+    fn on_transaction_declared(&mut self, cx: &mut Context<'_>, transaction: &Transaction) {}
+    /// The peer has not declared a transaction, or not in time. Logged by default.
+    fn on_transaction_declare_failed(
+        &mut self,
+        cx: &mut Context<'_>,
+        transaction: &Transaction,
+        error: &Error,
+    ) {
+        tracing::error!(%error, "transaction not declared");
+    }
+    /// All that was done in the transaction has happened.
+    fn on_transaction_committed(&mut self, cx: &mut Context<'_>, transaction: &Transaction) {}
+    /// A commit has failed: the peer has rolled back, or, if [`Error::fate`] is
+    /// [`Fate::Unknown`](crate::Fate), nobody knows. Logged by default.
+    fn on_transaction_commit_failed(
+        &mut self,
+        cx: &mut Context<'_>,
+        transaction: &Transaction,
+        error: &Error,
+    ) {
+        tracing::error!(%error, "transaction not committed");
+    }
+    /// The transaction was rolled back: by [`Transaction::rollback`], or as its wire or coordinator went.
+    fn on_transaction_aborted(&mut self, cx: &mut Context<'_>, transaction: &Transaction) {}
 
     /// The transport failed: refused, lost, TLS, authentication, protocol. Logged by default.
     /// `on_disconnected` or `on_gave_up` follows.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::{
     Ack, Connection, Context, Delivery, Error, Link, Listener, MessagingHandler, Sender, Session, TimerId,
+    Transaction,
 };
 
 macro_rules! forward {
@@ -52,6 +53,11 @@ forward! {
     on_settled(delivery: &Delivery);
     on_lost(delivery: &Delivery);
     on_drained(link: &Link);
+    on_transaction_declared(transaction: &Transaction);
+    on_transaction_declare_failed(transaction: &Transaction, error: &Error);
+    on_transaction_committed(transaction: &Transaction);
+    on_transaction_commit_failed(transaction: &Transaction, error: &Error);
+    on_transaction_aborted(transaction: &Transaction);
     on_transport_error(connection: &Connection, error: &Error);
     on_disconnected(connection: &Connection, error: &Error, will_retry: bool);
     on_reconnecting(connection: &Connection, attempt: u32, delay: Duration);

@@ -76,6 +76,7 @@ mod sender;
 mod session;
 mod timer;
 mod tls;
+mod transaction;
 mod url;
 
 pub use connection::Connection;
@@ -97,6 +98,7 @@ pub use sender::Sender;
 pub use session::Session;
 pub use timer::{Injector, TimerId};
 pub use tls::{TlsConfig, TlsError, TlsServerConfig};
+pub use transaction::{Discharging, Transaction};
 pub use url::{Scheme, Url, UrlError};
 
 pub use deuteron_codec as codec;

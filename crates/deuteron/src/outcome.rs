@@ -29,7 +29,7 @@ pub enum Outcome {
     Lost,
     /// It was not sent: the link or connection ended first.
     NotSent,
-    /// A state of another specification, or of a transaction.
+    /// A state of another specification.
     Other(Box<DeliveryState>),
 }
 
@@ -37,14 +37,7 @@ impl Outcome {
     /// Whether the receiver accepted it.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
-        match self {
-            Self::Accepted => true,
-            Self::Other(state) => matches!(
-                &**state,
-                DeliveryState::Transactional(state) if state.outcome == Some(DeliveryState::Accepted)
-            ),
-            _ => false,
-        }
+        *self == Self::Accepted
     }
 
     pub(crate) fn from_state(state: Option<&DeliveryState>) -> Self {
@@ -58,6 +51,8 @@ impl Outcome {
                 undeliverable_here: modified.undeliverable_here,
                 annotations: modified.message_annotations.clone(),
             },
+            // What it will be when the transaction is committed (4.4.1).
+            Some(DeliveryState::Transactional(state)) => Self::from_state(state.outcome.as_ref()),
             Some(other) => Self::Other(Box::new(other.clone())),
         }
     }

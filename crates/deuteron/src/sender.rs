@@ -224,7 +224,7 @@ impl Sender {
         drop(self.change(|link| link.drained()));
     }
 
-    fn hand_over(
+    pub(crate) fn hand_over(
         &self,
         core: &mut Core,
         payload: Payload<'_>,
@@ -257,7 +257,7 @@ impl Sender {
 }
 
 /// Credit for one more, and nothing held back by the window or the output.
-fn has_room(core: &mut Core, handle: &LinkHandle) -> bool {
+pub(crate) fn has_room(core: &mut Core, handle: &LinkHandle) -> bool {
     core.engine.link(handle.facts.id).is_some_and(|link| link.credit() > 0 && link.queued() == 0)
 }
 
@@ -269,7 +269,7 @@ fn owned(payload: Payload<'_>) -> Bytes {
 }
 
 /// Encodes a message where that costs least, for the time of the call.
-fn encoded<R>(message: &impl Sendable, then: impl FnOnce(Payload<'_>) -> R) -> R {
+pub(crate) fn encoded<R>(message: &impl Sendable, then: impl FnOnce(Payload<'_>) -> R) -> R {
     if let Some(bytes) = message.encoded() {
         return then(Payload::Bytes(bytes.clone()));
     }

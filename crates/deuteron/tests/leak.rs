@@ -146,6 +146,7 @@ async fn deadlines_without_end_are_none() {
         attach: longest,
         credit: longest,
         settle: longest,
+        transaction: longest,
         drain: longest,
         detach: longest,
         close: longest,

@@ -15,7 +15,7 @@ use super::accept::Permit;
 use super::shared::Status;
 use super::turn::WireEnd;
 use super::wire::Wire;
-use super::{Driver, Handler, SharedWire, route};
+use super::{Driver, Handler, SharedWire, route, transactions};
 use crate::io::Stream;
 use crate::options::Reconnect;
 use crate::{ConnectOptions, Error, Phase as Wait, Scope, Url};
@@ -308,6 +308,8 @@ impl Driver {
             core.engine.unbind(None, now);
             core.end_what_went_with_the_wire(&mut self.woken);
             route::route_all(&mut core, &mut self.batch, &mut self.woken);
+            transactions::wire_lost(&mut core, &mut self.woken);
+            self.batch.append(&mut core.unheard);
             core.engine.local_state() == EndpointState::Closed
         };
         self.wake();
@@ -375,8 +377,12 @@ impl Driver {
     fn lose_what_waits(&mut self) {
         let mut core = self.shared.lock();
         core.engine.close(None);
-        let handled: Vec<_> =
-            core.links.values().filter(|link| !link.facts.pull).map(|link| link.facts.id).collect();
+        let coordinator = core.transactions.coordinator;
+        let links = core.links.values().map(|link| &link.facts);
+        let handled: Vec<_> = links
+            .filter(|facts| !facts.pull || coordinator == Some(facts.id))
+            .map(|facts| facts.id)
+            .collect();
         for link in handled {
             if let Some(mut link) = core.engine.link(link) {
                 link.abandon();
@@ -397,7 +403,9 @@ impl Driver {
         }
         core.wake_all(&mut self.woken);
         core.alarms.fire_all(&mut self.woken);
+        let kept = transactions::take_kept(&mut core);
         drop(core);
+        drop(kept);
         self.wake();
     }
 

@@ -224,7 +224,13 @@ impl Driver {
 
     pub(super) fn link(&self, id: LinkId) -> Option<Link> {
         let owner = self.owner.as_ref()?;
-        let facts = self.shared.lock().links.get(&id).map(|state| Arc::clone(&state.facts))?;
+        let core = self.shared.lock();
+        if core.transactions.coordinator == Some(id) {
+            // Its handlers are told of transactions.
+            return None;
+        }
+        let facts = core.links.get(&id).map(|state| Arc::clone(&state.facts))?;
+        drop(core);
         Some(Link::from_handle(LinkHandle::new(Arc::clone(owner), facts)))
     }
 

@@ -10,8 +10,9 @@ use deuteron_codec::{Error as AmqpError, condition};
 use deuteron_engine::{Deadline, EndpointState, LinkId, SessionId};
 
 use super::attempt::Phase;
-use super::route::Notice;
+use super::route::{self, Notice};
 use super::shared::{Status, is_refusal};
+use super::transactions::{self, Told};
 use super::{Driver, Handler, failure, keepalive, links};
 use crate::link::answer_attach;
 use crate::{Context, Error, Link, MessagingHandler, Outcome, Scope, Session};
@@ -54,6 +55,7 @@ impl Driver {
             Notice::SaslPending if self.owner.is_some() && handler.is_some() => {
                 self.tell(handler, |h, cx, connection| h.on_sasl_pending(cx, connection));
             }
+            Notice::Transaction(key, told) => self.transaction(handler, key, told),
             // There is nobody to ask.
             Notice::SaslPending => self.shared.lock().engine.sasl_decide(false, Instant::now()),
             // The turn sees it at the engine; messages and outcomes are the batch's own business.
@@ -165,11 +167,12 @@ impl Driver {
             }
         }
         // What is lost with the links is routed by them, so before they go.
-        super::route::route_all(&mut core, &mut self.batch, &mut self.woken);
+        route::route_all(&mut core, &mut self.batch, &mut self.woken);
         for link in on_it {
             let ended = Error::new(Scope::Session, "the session of the link has ended");
             core.forget_link(link, Some(error.clone().unwrap_or(ended)), &mut self.woken);
         }
+        self.batch.append(&mut core.unheard);
         if let Some(mut session) = core.engine.session(id) {
             session.free();
         }
@@ -264,13 +267,28 @@ impl Driver {
             link.abandon();
         }
         // What is lost with the link is routed by it, so before it goes.
-        super::route::route_all(&mut core, &mut self.batch, &mut self.woken);
+        route::route_all(&mut core, &mut self.batch, &mut self.woken);
         core.forget_link(id, error, &mut self.woken);
+        self.batch.append(&mut core.unheard);
         if let Some(mut link) = core.engine.link(id) {
             link.free();
         }
         drop(core);
         self.wake();
+    }
+
+    fn transaction(&self, handler: &mut Handler<'_>, key: transactions::Key, told: Told) {
+        // Handles are dropped when nothing is locked.
+        let (transaction, _kept) = transactions::handle(&mut self.shared.lock(), key);
+        let (Some(handler), Some(transaction)) = (handler.as_deref_mut(), transaction) else { return };
+        let cx = &mut self.surroundings.context();
+        match told {
+            Told::Declared => handler.on_transaction_declared(cx, &transaction),
+            Told::DeclareFailed(error) => handler.on_transaction_declare_failed(cx, &transaction, &error),
+            Told::Committed => handler.on_transaction_committed(cx, &transaction),
+            Told::CommitFailed(error) => handler.on_transaction_commit_failed(cx, &transaction, &error),
+            Told::Aborted => handler.on_transaction_aborted(cx, &transaction),
+        }
     }
 
     fn flow(&self, handler: &mut Handler<'_>, id: LinkId) {
@@ -311,6 +329,12 @@ impl Driver {
                 let error = self.link_deadline(deadline, id);
                 let link = self.link(id);
                 self.tell_link(handler, link.as_ref(), |h, cx, link| h.on_link_error(cx, link, &error));
+                let mut core = self.shared.lock();
+                let length = self.shared.deadlines.transaction.unwrap_or_default();
+                transactions::late(&mut core, delivery, length, &mut self.woken);
+                route::route_all(&mut core, &mut self.batch, &mut self.woken);
+                drop(core);
+                self.wake();
             }
             // These end the wire, and are reported with it.
             Deadline::Sasl | Deadline::Open | Deadline::Close => {}

@@ -9,6 +9,7 @@
 //! | turn | read, handle, dispatch, transmit, write, sleep |
 //! | wire | the socket with its buffers |
 //! | settle | outcomes of messages that came |
+//! | transactions | what each transaction waits for |
 //! | route | the engine's events: to inboxes and wakers, or to the batch for the handler |
 //! | dispatch | the batch: callbacks for messages and outcomes |
 //! | endpoints | the batch: what opens, fails and closes |
@@ -32,6 +33,7 @@ pub(crate) mod task;
 #[cfg(test)]
 mod tests;
 pub(crate) mod trace;
+pub(crate) mod transactions;
 mod turn;
 pub(crate) mod waiters;
 pub(crate) mod waits;

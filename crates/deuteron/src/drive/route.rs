@@ -8,6 +8,7 @@ use deuteron_codec::{DeliveryState, DeliveryTag, Role};
 use deuteron_engine::{Deadline, DeliveryId, Event, LinkId, SessionId};
 
 use super::shared::Core;
+use super::transactions::{self, Told};
 use crate::Outcome;
 
 /// What has happened, with what a callback needs of it.
@@ -23,6 +24,7 @@ pub(super) enum Notice {
     Flow(LinkId),
     Drained(LinkId),
     Late(Deadline),
+    Transaction(transactions::Key, Told),
     TransportFailed,
     SaslPending,
     Message {
@@ -131,6 +133,9 @@ fn updated(core: &mut Core, id: DeliveryId, batch: &mut Vec<Notice>, woken: &mut
         return;
     }
     if pull {
+        if core.transactions.coordinator == Some(link) && transactions::answered(core, id, woken) {
+            return;
+        }
         if let Some(mut waiting) = core.deliveries.remove(&id) {
             waiting.take_into(woken);
         }
@@ -169,6 +174,9 @@ fn lost(core: &mut Core, id: DeliveryId, batch: &mut Vec<Notice>, woken: &mut Ve
     }
     if !state.facts.pull {
         batch.push(Notice::Lost { id, link, tag, sent });
+        return;
+    }
+    if transactions::unanswered(core, id, sent, woken) {
         return;
     }
     core.fates.insert(id, if sent { Outcome::Lost } else { Outcome::NotSent });

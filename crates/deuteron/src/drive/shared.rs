@@ -16,6 +16,7 @@ use deuteron_engine as engine;
 use engine::{DeliveryId, EndpointState, LinkId, SessionId};
 
 use super::route::Notice;
+use super::transactions::{self, Transactions};
 use super::waiters::{Alarms, IdHash, WakerSet};
 use crate::container::ContainerShared;
 use crate::{Deadlines, Error, Outcome, Scope};
@@ -108,6 +109,7 @@ pub(crate) struct Core {
     pub(crate) abort: Option<Error>,
     /// Ends of which the peer will not say a word, as it knows nothing of what has ended.
     pub(super) unheard: Vec<Notice>,
+    pub(crate) transactions: Transactions,
 }
 
 impl Core {
@@ -133,6 +135,7 @@ impl Core {
             url: None,
             abort: None,
             unheard: Vec::new(),
+            transactions: Transactions::default(),
         }
     }
 
@@ -237,6 +240,9 @@ impl Core {
     /// The link is over: its handles learn with which error.
     pub(crate) fn forget_link(&mut self, id: LinkId, error: Option<Error>, woken: &mut Vec<Waker>) {
         let Some(mut state) = self.links.remove(&id) else { return };
+        if self.transactions.coordinator == Some(id) {
+            transactions::coordinator_ended(self, error.as_ref(), woken);
+        }
         let mut left = state.facts.left.lock().unwrap_or_else(PoisonError::into_inner);
         for id in state.inbox.drain(..) {
             if let Some(mut delivery) = self.engine.delivery(id) {

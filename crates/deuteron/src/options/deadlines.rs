@@ -31,6 +31,8 @@ pub struct Deadlines {
     pub credit: Option<Duration>,
     /// The peer's outcome for a sent message. Default 60 s.
     pub settle: Option<Duration>,
+    /// The coordinator's answer to a declare or discharge of a transaction. Default 60 s.
+    pub transaction: Option<Duration>,
     /// The answer to a drain. Default 30 s.
     pub drain: Option<Duration>,
     /// The answers to Detach and End. Default 10 s.
@@ -56,6 +58,7 @@ impl Default for Deadlines {
             attach: seconds(30),
             credit: seconds(60),
             settle: seconds(60),
+            transaction: seconds(60),
             drain: seconds(30),
             detach: seconds(10),
             close: seconds(10),

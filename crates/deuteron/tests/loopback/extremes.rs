@@ -42,6 +42,7 @@ fn all(length: Option<Duration>) -> Deadlines {
         attach: length,
         credit: length,
         settle: length,
+        transaction: length,
         drain: length,
         detach: length,
         close: length,

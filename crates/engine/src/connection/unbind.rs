@@ -135,7 +135,7 @@ impl Connection {
                 // The outcome is known, only our answer to it was not: there is nothing to repeat.
                 delivery.remotely_settled = true;
                 self.report(delivery_id, Event::DeliveryUpdated(delivery_id));
-            } else if replay && whole && !delivery.locally_settled {
+            } else if replay && whole && !delivery.locally_settled && !is_transactional(delivery) {
                 delivery.framed = 0;
                 delivery.sent = false;
                 delivery.overdue = false;
@@ -150,13 +150,21 @@ impl Connection {
         // A message of which a part was sent is still first in the queue; those sent whole go before it.
         again.append(&mut link.queue);
         link.queue = again;
-        if over {
-            for delivery in std::mem::take(&mut link.queue) {
-                if let Some(delivery) = self.deliveries.get_mut(delivery) {
-                    delivery.queued = false;
-                }
-                self.lose(id, delivery);
+        let deliveries = &self.deliveries;
+        let stale = |key: &DeliveryId| over || deliveries.get(*key).is_some_and(is_transactional);
+        if link.queue.iter().any(stale) {
+            let (gone, kept) = std::mem::take(&mut link.queue).into_iter().partition(stale);
+            link.queue = kept;
+            self.lose_queued(id, gone);
+        }
+    }
+
+    fn lose_queued(&mut self, id: LinkId, gone: VecDeque<DeliveryId>) {
+        for delivery in gone {
+            if let Some(delivery) = self.deliveries.get_mut(delivery) {
+                delivery.queued = false;
             }
+            self.lose(id, delivery);
         }
     }
 
@@ -190,4 +198,9 @@ impl Connection {
             self.raise(event);
         }
     }
+}
+
+/// A transaction ends with the wire it was declared on (4.3): on the next one nobody knows it.
+fn is_transactional(delivery: &Delivery) -> bool {
+    matches!(delivery.local, Some(DeliveryState::Transactional(_)))
 }
