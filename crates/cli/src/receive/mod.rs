@@ -133,7 +133,14 @@ async fn take_all(
         receiver = connection.receiver(wanted.options(if manual { 0 } else { plan.credit })) => receiver?,
         () = interrupt.come() => return Err(Failure::interrupted()),
     };
-    let copies = wanted.check(&receiver)?;
+    let copies = match wanted.check(&receiver) {
+        Ok(copies) => copies,
+        Err(failure) => {
+            // A subscription that was there before stays.
+            end(&receiver, wanted).await?;
+            return Err(failure);
+        }
+    };
     if let Some(address) = receiver.remote_address().filter(|_| wanted.is_dynamic()) {
         eprintln!("deuteron: receiving from {address}");
         tally.place = address;
