@@ -44,6 +44,7 @@ pub const FEATURES: &[&str] = &[
     "browse",
     "durable subscription",
     "shared subscription",
+    "shared subscription, several containers",
     "transaction: commit",
     "transaction: rollback",
     "transaction: consume",

@@ -77,7 +77,7 @@ impl Artemis {
         let etc = self.folder.file("etc");
         let authority = self.certificates.authority();
         let amqp = "protocols=AMQP;useEpoll=false;amqpCredits=1000;amqpLowCredits=300;amqpMinLargeMessageSize=102400;\
-                    amqpDuplicateDetection=true;saslLoginConfigScope=scram";
+                    amqpDuplicateDetection=true;amqpIdleTimeout=10000;saslLoginConfigScope=scram";
         let tls = format!("sslEnabled=true;keyStoreType=PEM;keyStorePath={etc}/server.pem");
         let mechanisms = "SCRAM-SHA-512,SCRAM-SHA-256,PLAIN,ANONYMOUS";
         let trust = format!("needClientAuth=true;trustStoreType=PEMCA;trustStorePath={authority}");

@@ -1,9 +1,24 @@
 //! What the tests do with a server that users run. Each function fills its rows of the interop table. A server that cannot do
 //! something is not called with it, but has a test of its own that shows how it refuses.
 
+mod callbacks;
+mod delivery;
+mod filters;
 mod nodes;
+mod recovery;
+mod security;
+mod subscriptions;
+mod types;
 
+pub use callbacks::*;
+pub use delivery::*;
+pub use filters::*;
 pub use nodes::*;
+use recovery::restart;
+pub use recovery::*;
+pub use security::*;
+pub use subscriptions::*;
+pub use types::*;
 
 use crate::Row;
 use crate::server::{Node, Server};
