@@ -19,6 +19,7 @@ mod request;
 mod respond;
 mod send;
 mod summary;
+mod transaction;
 mod user;
 mod users;
 

@@ -262,8 +262,7 @@ fn a_browser_can_follow() {
 fn links_ask_for_subscriptions() {
     let broker = Broker::start(&[]);
     let attach = |args: &[&str]| {
-        let frames =
-            common::run(&[&["receive", &broker.url("t"), "--timeout", "1ms", "--trace"], args].concat()).err;
+        let frames = run(&[&["receive", &broker.url("t"), "--timeout", "1ms", "--trace"], args].concat()).err;
         let attach = frames
             .lines()
             .find(|line| line.contains("-> @attach"))

@@ -176,6 +176,17 @@ pub(crate) struct RunArgs {
     pub(crate) no_progress: bool,
 }
 
+/// Transactions over batches of messages.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct TransactionArgs {
+    /// Works in transactions of so many messages each; the last may have fewer.
+    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) transaction: Option<u64>,
+    /// Rolls the transactions back instead of committing them.
+    #[arg(long, requires = "transaction")]
+    pub(crate) rollback: bool,
+}
+
 /// How messages are settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SettleMode {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::units::some_time;
-use super::{ConnectArgs, EXIT_CODES, NodeArgs, RunArgs, SettleMode};
+use super::{ConnectArgs, EXIT_CODES, NodeArgs, RunArgs, SettleMode, TransactionArgs};
 
 /// What is said of a message that came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -113,6 +113,8 @@ pub(crate) struct ReceiveArgs {
     /// No messages that were sent by the same connection.
     #[arg(long)]
     pub(crate) no_local: bool,
+    #[command(flatten)]
+    pub(crate) transaction: TransactionArgs,
     /// Receives from a new, temporary address, and prints it on standard error.
     #[arg(long, conflicts_with_all = ["address", "durable", "shared", "browse"])]
     pub(crate) dynamic: bool,

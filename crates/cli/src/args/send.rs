@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::units::{bytes, rate, some_time};
-use super::{ConnectArgs, EXIT_CODES, MessageArgs, RunArgs, SettleMode};
+use super::{ConnectArgs, EXIT_CODES, MessageArgs, RunArgs, SettleMode, TransactionArgs};
 
 /// What the node at an address is.
 #[derive(Debug, Default, Args)]
@@ -79,6 +79,8 @@ pub(crate) struct SendArgs {
     /// How long the server may take to give credit, or to acknowledge a message.
     #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "60s")]
     pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) transaction: TransactionArgs,
     #[command(flatten)]
     pub(crate) message: MessageArgs,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use deuteron::{Connection, Receiver};
 
-use crate::args::{AckMode, BrowseArgs, OutputArgs, ReceiveArgs, RunArgs};
+use crate::args::{AckMode, BrowseArgs, OutputArgs, ReceiveArgs, RunArgs, TransactionArgs};
 use crate::connect::Destination;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -22,6 +22,7 @@ use crate::pace::Pace;
 use crate::progress::Progress;
 use crate::runtime;
 use crate::summary::Summary;
+use crate::transaction::Batches;
 use output::Output;
 use source::Wanted;
 use take::Taking;
@@ -35,6 +36,7 @@ struct Plan {
     until_empty: bool,
     credit: u32,
     ack: AckMode,
+    transaction: TransactionArgs,
     /// Whether the connection comes back by itself.
     reconnects: bool,
 }
@@ -52,6 +54,7 @@ pub(crate) fn run(args: &ReceiveArgs) -> Result<(), Failure> {
         until_empty: args.until_empty,
         credit: args.credit,
         ack: args.ack,
+        transaction: args.transaction,
         reconnects: destination.reconnects,
     };
     receive("receive", &destination, &wanted, plan, &args.output, &args.run)
@@ -67,6 +70,7 @@ pub(crate) fn browse(args: &BrowseArgs) -> Result<(), Failure> {
         until_empty: !args.follow,
         credit: args.credit,
         ack: AckMode::Accept,
+        transaction: TransactionArgs::default(),
         reconnects: destination.reconnects,
     };
     receive("browse", &destination, &wanted, plan, &args.output, &args.run)
@@ -106,15 +110,24 @@ struct Tally {
     bytes: u64,
     unreadable: u64,
     time: Duration,
+    /// In transactions that were committed, and in those that were not.
+    committed: u64,
+    rolled_back: u64,
     place: String,
 }
 
 fn summary(command: &str, tally: &Tally) -> Summary {
     let (verb, place) = (if command == "browse" { "found in" } else { "received from" }, &tally.place);
-    let text = format!("{} messages {verb} {place}", tally.received);
+    let discharged = match (tally.committed, tally.rolled_back) {
+        (0, 0) => String::new(),
+        (committed, rolled_back) => format!(", {committed} committed, {rolled_back} rolled back"),
+    };
+    let text = format!("{} messages {verb} {place}{discharged}", tally.received);
     Summary::new(command, text)
         .field("received", tally.received)
         .field("unreadable", tally.unreadable)
+        .field("committed", tally.committed)
+        .field("rolled_back", tally.rolled_back)
         .field("bytes", tally.bytes)
         .time(tally.time, tally.received)
 }
@@ -148,7 +161,9 @@ async fn take_all(
     let pace = Pace::start(None, plan.duration);
     let shown = !run.no_progress && output.leaves_the_terminal_alone();
     let mut progress = Progress::new(plan.count, shown);
-    let mut taking = Taking::new(&receiver, plan, output, interrupt, pace, &mut progress, tally);
+    let batches = Batches::new(&plan.transaction, connection);
+    let taking = Taking::new(&receiver, plan, output, interrupt, pace, &mut progress, tally);
+    let mut taking = taking.in_batches(batches);
     if wanted.browses() && !copies {
         taking.put_back();
     }

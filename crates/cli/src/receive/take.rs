@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use deuteron::{AmqpError, Delivery, Receiver, condition};
+use deuteron::codec::Modified;
+use deuteron::{AmqpError, Delivery, DeliveryState, Receiver, condition};
 
 use super::output::{Output, Written};
 use super::{Plan, Tally};
@@ -11,6 +12,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::pace::{Pace, over};
 use crate::progress::Progress;
+use crate::transaction::Batches;
 
 /// How often a receiver whose connection may come back looks whether it has: its credit went with the old one.
 const LOOK: Duration = Duration::from_millis(200);
@@ -39,6 +41,7 @@ pub(super) struct Taking<'a> {
     /// Messages that the peer was allowed to send, with credit given by hand.
     allowed: u64,
     taken: u64,
+    batches: Option<Batches>,
 }
 
 impl<'a> Taking<'a> {
@@ -52,7 +55,25 @@ impl<'a> Taking<'a> {
         tally: &'a mut Tally,
     ) -> Self {
         let written = Vec::new();
-        Self { receiver, plan, output, interrupt, pace, progress, tally, written, allowed: 0, taken: 0 }
+        Self {
+            receiver,
+            plan,
+            output,
+            interrupt,
+            pace,
+            progress,
+            tally,
+            written,
+            allowed: 0,
+            taken: 0,
+            batches: None,
+        }
+    }
+
+    /// Settles messages in transactions.
+    pub(super) fn in_batches(mut self, batches: Option<Batches>) -> Self {
+        self.batches = batches;
+        self
     }
 
     /// Messages are released whatever the arguments say.
@@ -67,16 +88,17 @@ impl<'a> Taking<'a> {
                 break End::Enough;
             }
             self.give_credit();
+            self.begin().await?;
             match self.next().await? {
                 Ok(delivery) => {
-                    if let Err(end) = self.take(delivery)? {
+                    if let Err(end) = self.take(delivery).await? {
                         break end;
                     }
                 }
                 Err(end) => break end,
             }
         };
-        self.verdict(end)
+        self.verdict(end).await
     }
 
     /// Receives what is there, in rounds of credit that the peer uses up or gives back.
@@ -91,10 +113,11 @@ impl<'a> Taking<'a> {
             self.receiver.add_credit(u32::try_from(round).unwrap_or(u32::MAX));
             let mut drained = self.receiver.drain();
             let end = loop {
+                self.begin().await?;
                 tokio::select! {
                     biased;
                     next = self.next() => match next? {
-                        Ok(delivery) => if let Err(end) = self.take(delivery)? {
+                        Ok(delivery) => if let Err(end) = self.take(delivery).await? {
                             break Some(end);
                         },
                         Err(end) => break Some(end),
@@ -105,7 +128,11 @@ impl<'a> Taking<'a> {
                     }
                 }
             };
-            if let Some(end) = end.or(self.take_rest()?) {
+            let end = match end {
+                Some(end) => Some(end),
+                None => self.take_rest().await?,
+            };
+            if let Some(end) = end {
                 break end;
             }
             if self.taken - before < round {
@@ -113,13 +140,13 @@ impl<'a> Taking<'a> {
             }
         };
         // All that was there is enough, whatever number was asked for at most.
-        self.verdict(end)
+        self.verdict(end).await
     }
 
     /// Takes the messages that came before the answer to the drain.
-    fn take_rest(&mut self) -> Result<Option<End>, Failure> {
+    async fn take_rest(&mut self) -> Result<Option<End>, Failure> {
         while let Some(delivery) = self.receiver.try_recv()? {
-            if let Err(end) = self.take(delivery)? {
+            if let Err(end) = self.take(delivery).await? {
                 return Ok(Some(end));
             }
         }
@@ -176,7 +203,9 @@ impl<'a> Taking<'a> {
     }
 
     /// Writes a message, and settles it once it is out.
-    fn take(&mut self, delivery: Delivery) -> Result<Result<(), End>, Failure> {
+    async fn take(&mut self, delivery: Delivery) -> Result<Result<(), End>, Failure> {
+        // A batch that is full is ended before anything else happens.
+        self.begin().await?;
         self.taken += 1;
         match self.output.write(&delivery) {
             Ok(()) => {
@@ -198,7 +227,31 @@ impl<'a> Taking<'a> {
         if (many || self.output.is_full() || self.pace.is_over()) && self.flush()? == Written::ReaderGone {
             return Ok(Err(End::ReaderGone));
         }
+        let full =
+            self.batches.as_ref().is_some_and(|batches| batches.is_full_with(self.written.len() as u64));
+        if full {
+            if self.flush()? == Written::ReaderGone {
+                return Ok(Err(End::ReaderGone));
+            }
+            self.discharge().await?;
+        }
         Ok(if self.pace.is_over() { Err(End::TimeOver) } else { Ok(()) })
+    }
+
+    /// Declares a transaction, if one is wanted and there is none.
+    async fn begin(&mut self) -> Result<(), Failure> {
+        if let Some(batches) = &mut self.batches {
+            batches.begun().await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the transaction, if there is one.
+    async fn discharge(&mut self) -> Result<(), Failure> {
+        let Some(batches) = &mut self.batches else { return Ok(()) };
+        let ended = batches.discharge().await;
+        (self.tally.committed, self.tally.rolled_back) = (batches.committed, batches.rolled_back);
+        ended
     }
 
     /// Hands over what was written, and settles it.
@@ -208,13 +261,15 @@ impl<'a> Taking<'a> {
         }
         let written = self.output.flush()?;
         for delivery in std::mem::take(&mut self.written) {
-            let result = match (written, self.plan.ack) {
-                (Written::ReaderGone, _) | (_, AckMode::Release) => delivery.release(),
-                (_, AckMode::Accept) => delivery.accept(),
-                (_, AckMode::Reject) => delivery.reject(None),
-                (_, AckMode::Modify) => delivery.modify(true, false, None),
-                (_, AckMode::ModifyUndeliverable) => delivery.modify(true, true, None),
-            };
+            let ack = if written == Written::ReaderGone { AckMode::Release } else { self.plan.ack };
+            if let Some(batches) = self.batches.as_mut()
+                && let Some(transaction) = batches.open()
+            {
+                transaction.settle_with(&delivery, state(ack))?;
+                batches.add();
+                continue;
+            }
+            let result = delivery.settle_with(state(ack));
             self.settled(result)?;
         }
         Ok(written)
@@ -231,8 +286,9 @@ impl<'a> Taking<'a> {
         }
     }
 
-    fn verdict(&mut self, end: End) -> Result<(), Failure> {
+    async fn verdict(&mut self, end: End) -> Result<(), Failure> {
         self.flush()?;
+        self.discharge().await?;
         let missing = self.plan.count.filter(|count| self.taken < *count && !self.plan.until_empty);
         match (end, missing) {
             (End::Interrupted, Some(_)) => Err(Failure::interrupted()),
@@ -250,5 +306,20 @@ impl<'a> Taking<'a> {
             // The link ends, which gives it back as well.
             drop(delivery.release());
         }
+    }
+}
+
+/// What is said of a message.
+fn state(ack: AckMode) -> DeliveryState {
+    let modified = |undeliverable_here| {
+        let modified = Modified { delivery_failed: true, undeliverable_here, ..Modified::default() };
+        DeliveryState::Modified(Box::new(modified))
+    };
+    match ack {
+        AckMode::Accept => DeliveryState::Accepted,
+        AckMode::Reject => DeliveryState::Rejected(None),
+        AckMode::Release => DeliveryState::Released,
+        AckMode::Modify => modified(false),
+        AckMode::ModifyUndeliverable => modified(true),
     }
 }

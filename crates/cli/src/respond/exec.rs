@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use deuteron::{Body, Message, Value};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::message::show;
 
@@ -44,6 +44,8 @@ async fn pipe(command: &str, input: Vec<u8>) -> Result<Vec<u8>, String> {
         .kill_on_drop(true)
         .spawn()
         .map_err(failed)?;
+    // With everything that it has started.
+    let mut group = Group::of(&child);
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let write = async {
         if let Some(mut stdin) = stdin {
@@ -64,17 +66,55 @@ async fn pipe(command: &str, input: Vec<u8>) -> Result<Vec<u8>, String> {
         return Err(format!("the command prints more than {LONGEST} bytes"));
     }
     let status = child.wait().await.map_err(failed)?;
+    group.has_ended();
     if status.success() { Ok(output) } else { Err(format!("the command failed: {status}")) }
 }
 
-#[cfg(not(windows))]
+/// The processes of a command; they are killed with this, unless it has ended before.
+struct Group {
+    #[cfg(unix)]
+    leader: Option<rustix::process::Pid>,
+}
+
+impl Group {
+    #[cfg(unix)]
+    fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self { leader: id.and_then(rustix::process::Pid::from_raw) }
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &Child) -> Self {
+        Self {}
+    }
+
+    fn has_ended(&mut self) {
+        #[cfg(unix)]
+        {
+            self.leader = None;
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.leader {
+            // It may have ended on its own.
+            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+#[cfg(unix)]
 fn shell(command: &str) -> Command {
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(command);
+    // A group of its own: Ctrl-C is for us, and the command is let end.
+    shell.arg("-c").arg(command).process_group(0);
     shell
 }
 
-#[cfg(windows)]
+#[cfg(not(unix))]
 fn shell(command: &str) -> Command {
     let mut shell = Command::new("cmd");
     shell.arg("/C").arg(command);

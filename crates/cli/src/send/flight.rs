@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use deuteron::{Encoded, Sender};
+use deuteron::{Delivery, Encoded, Sender};
 
 use super::flying::{Flying, Landed};
 use super::source::Messages;
@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::pace::{Pace, over};
 use crate::progress::Progress;
+use crate::transaction::Batches;
 
 /// The latency of one message in so many is measured.
 const SAMPLE: u64 = 8;
@@ -25,6 +26,7 @@ pub(crate) struct Flight<'a> {
     interrupt: &'a Interrupt,
     tally: &'a mut Tally,
     flying: Flying,
+    batches: Option<Batches>,
 }
 
 impl<'a> Flight<'a> {
@@ -35,8 +37,9 @@ impl<'a> Flight<'a> {
         progress: Progress,
         interrupt: &'a Interrupt,
         tally: &'a mut Tally,
+        batches: Option<Batches>,
     ) -> Self {
-        Self { sender, limit, pace, progress, interrupt, tally, flying: Flying::default() }
+        Self { sender, limit, pace, progress, interrupt, tally, flying: Flying::default(), batches }
     }
 
     /// Sends what there is.
@@ -97,14 +100,7 @@ impl<'a> Flight<'a> {
         let measured = self.tally.sent.is_multiple_of(SAMPLE);
         let sent = measured.then(Instant::now);
         let message = Encoded(message);
-        let delivery = match self.sender.try_send(&message)? {
-            Some(delivery) => delivery,
-            None => tokio::select! {
-                delivery = self.sender.transfer(&message) => delivery?,
-                () = self.interrupt.come() => return Ok(false),
-                () = self.pace.over() => return Ok(false),
-            },
-        };
+        let Some(delivery) = self.hand_over(&message).await? else { return Ok(false) };
         self.tally.sent += 1;
         self.tally.bytes += size;
         self.flying.push(delivery, sent);
@@ -112,7 +108,47 @@ impl<'a> Flight<'a> {
         while measured && let Some(landed) = self.flying.known() {
             self.count(&landed);
         }
+        if let Some(batches) = &mut self.batches {
+            batches.add();
+            if batches.is_full_with(0) {
+                self.settle_all().await?;
+                self.discharge().await?;
+            }
+        }
         Ok(true)
+    }
+
+    /// Hands a message over, in a transaction perhaps; `None` if the end comes before that.
+    async fn hand_over(&mut self, message: &Encoded) -> Result<Option<Delivery>, Failure> {
+        let transaction = match &mut self.batches {
+            Some(batches) => Some(batches.begun().await?.clone()),
+            None => None,
+        };
+        if transaction.is_none()
+            && let Some(delivery) = self.sender.try_send(message)?
+        {
+            return Ok(Some(delivery));
+        }
+        let sent = async {
+            match &transaction {
+                Some(transaction) => transaction.transfer(self.sender, message).await,
+                None => self.sender.transfer(message).await,
+            }
+        };
+        tokio::select! {
+            delivery = sent => Ok(Some(delivery?)),
+            () = self.interrupt.come() => Ok(None),
+            () = self.pace.over() => Ok(None),
+        }
+    }
+
+    /// Ends the transaction: without an effect if one of its messages was not accepted.
+    async fn discharge(&mut self) -> Result<(), Failure> {
+        let Some(batches) = &mut self.batches else { return Ok(()) };
+        let verdict = self.tally.verdict();
+        let ended = if verdict.is_ok() { batches.discharge().await } else { batches.roll_back().await };
+        (self.tally.committed, self.tally.rolled_back) = (batches.committed, batches.rolled_back);
+        ended.and(verdict)
     }
 
     fn count(&mut self, (outcome, time): &Landed) {
@@ -123,8 +159,19 @@ impl<'a> Flight<'a> {
         self.progress.advance(Some(&self.tally.latencies));
     }
 
-    /// Waits for the outcomes of all that were sent.
-    pub(crate) async fn land(&mut self) -> Result<(), Failure> {
+    /// Waits for the outcomes of all that were sent, and ends the transaction: one that was broken off has no effect.
+    pub(crate) async fn land(&mut self, complete: bool) -> Result<(), Failure> {
+        self.settle_all().await?;
+        if complete && !self.interrupt.has_come() {
+            return self.discharge().await;
+        }
+        let Some(batches) = &mut self.batches else { return Ok(()) };
+        let ended = batches.roll_back().await;
+        self.tally.rolled_back = batches.rolled_back;
+        ended
+    }
+
+    async fn settle_all(&mut self) -> Result<(), Failure> {
         while !self.flying.is_empty() {
             let landed = self.flying.landed().await?;
             self.count(&landed);

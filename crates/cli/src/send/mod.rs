@@ -27,6 +27,8 @@ use flight::Flight;
 use source::Messages;
 use tally::Tally;
 
+use crate::transaction::Batches;
+
 pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
     let destination = Destination::new(&args.url, &args.connect, Some(args.timeout))?;
     let address =
@@ -62,9 +64,10 @@ async fn send(
     check_modes(&sender, args.settle_mode);
     let pace = Pace::start(args.rate, args.duration);
     let progress = Progress::new(messages.count(), !args.run.no_progress);
-    let mut flight = Flight::new(&sender, args.in_flight as usize, pace, progress, interrupt, tally);
+    let batches = Batches::new(&args.transaction, connection);
+    let mut flight = Flight::new(&sender, args.in_flight as usize, pace, progress, interrupt, tally, batches);
     let sent = flight.send_all(&mut messages).await;
-    let settled = flight.land().await;
+    let settled = flight.land(sent.is_ok()).await;
     flight.finish();
     sent.and(settled)
 }
@@ -102,7 +105,13 @@ fn summary(tally: &Tally, args: &SendArgs, place: &str) -> Summary {
         SettleMode::Settled => format!("{} messages sent to {place}", tally.sent),
         _ => format!("{} of {} messages accepted by {place}", tally.accepted, tally.sent),
     };
+    let text = match args.transaction.transaction {
+        None => text,
+        Some(_) => format!("{text}, {} committed, {} rolled back", tally.committed, tally.rolled_back),
+    };
     Summary::new("send", text)
+        .field("committed", tally.committed)
+        .field("rolled_back", tally.rolled_back)
         .field("sent", tally.sent)
         .field("accepted", tally.accepted)
         .field("rejected", tally.rejected)

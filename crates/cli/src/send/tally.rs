@@ -18,6 +18,9 @@ pub(crate) struct Tally {
     pub(crate) modified: u64,
     /// Sent settled, or settled without an outcome.
     pub(crate) settled: u64,
+    /// In transactions that were committed, and in those that were not.
+    pub(crate) committed: u64,
+    pub(crate) rolled_back: u64,
     /// The last outcome that was none of the good ones.
     bad: Option<String>,
     /// From handing a message over to its outcome.
@@ -35,6 +38,8 @@ impl Default for Tally {
             released: 0,
             modified: 0,
             settled: 0,
+            committed: 0,
+            rolled_back: 0,
             bad: None,
             latencies: Latencies::new(),
             time: Duration::ZERO,
