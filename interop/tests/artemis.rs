@@ -51,6 +51,9 @@ scenarios! {
     durable_subscription: durable_subscription;
     shared_subscription: shared_subscription;
     global_subscription: global_subscription;
+    transaction_commit: transaction_commit;
+    transaction_rollback: transaction_rollback;
+    transaction_consume: transaction_consume;
 }
 
 #[tokio::test]

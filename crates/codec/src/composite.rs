@@ -81,12 +81,14 @@ macro_rules! field_name {
 }
 
 /// What depends on the kind of a field: `[mandatory]`, `[optional]`, `[default x]`, `[flag]` (a boolean
-/// without default, whose absence means false all the same), `[multiple]`, `[mandatory multiple]`, `[mandatory secret]`, `[optional secret]`.
+/// without default, whose absence means false all the same), `[stated]` (such a boolean that is written even if false,
+/// since there are peers that cannot read its absence), `[multiple]`, `[mandatory multiple]`, `[mandatory secret]`, `[optional secret]`.
 macro_rules! field_kind {
     (@info $info:ident mandatory $($rest:tt)*) => { $info.mandatory = true; field_kind!(@info $info $($rest)*); };
     (@info $info:ident multiple) => { $info.multiple = true; };
     (@info $info:ident optional $($rest:tt)*) => { field_kind!(@info $info $($rest)*); };
     (@info $info:ident flag) => {};
+    (@info $info:ident stated) => {};
     (@info $info:ident secret) => { $info.secret = true; };
     (@info $info:ident default $default:expr) => { $info.default = Some(stringify!($default)); };
     (@info $info:ident) => {};
@@ -94,6 +96,7 @@ macro_rules! field_kind {
     (@default mandatory $($rest:tt)*) => { Default::default() };
     (@default optional $($rest:tt)*) => { None };
     (@default flag) => { false };
+    (@default stated) => { false };
     (@default multiple) => { Vec::new() };
     (@default default $default:expr) => { $default };
 
@@ -104,6 +107,9 @@ macro_rules! field_kind {
     (@decode [$($place:tt)*] flag) => {
         $crate::composite::optional($($place)*).map(Option::unwrap_or_default)
     };
+    (@decode [$($place:tt)*] stated) => {
+        $crate::composite::optional($($place)*).map(Option::unwrap_or_default)
+    };
     (@decode [$($place:tt)*] default $default:expr) => {
         $crate::composite::optional($($place)*).map(|value| value.unwrap_or($default))
     };
@@ -111,6 +117,7 @@ macro_rules! field_kind {
     (@present $value:expr; mandatory $($rest:tt)*) => { true };
     (@present $value:expr; optional $($rest:tt)*) => { $value.is_some() };
     (@present $value:expr; flag) => { $value };
+    (@present $value:expr; stated) => { true };
     (@present $value:expr; multiple) => { !$value.is_empty() };
     (@present $value:expr; default $default:expr) => { $value != $default };
 
@@ -125,6 +132,7 @@ macro_rules! field_kind {
     (@encode $writer:ident $value:expr; flag) => {
         if $value { $writer.bool(true) } else { $writer.null() }
     };
+    (@encode $writer:ident $value:expr; stated) => { $writer.bool($value) };
     (@encode $writer:ident $value:expr; default $default:expr) => {
         if $value == $default { $writer.null() } else { $crate::Encode::encode(&$value, $writer) }
     };

@@ -26,7 +26,7 @@ composite! {
         /// The transaction.
         txn_id: Bytes as "*" [mandatory],
         /// Whether it failed and is to be rolled back.
-        fail: bool as "boolean" [flag],
+        fail: bool as "boolean" [stated],
     }
 }
 

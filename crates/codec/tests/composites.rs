@@ -359,6 +359,11 @@ fn transactions() {
     assert_eq!(to_bytes(&Declare::default())[..], [0x00, 0x53, 0x31, 0x45]);
     let discharge = Discharge { txn_id: "t".into(), fail: true };
     assert_eq!(decode::<Discharge>(&to_bytes(&discharge)).unwrap(), discharge);
+    // Artemis fails on a commit whose fail flag is absent, so it is there even when it is false.
+    let commit = Discharge { txn_id: "t".into(), fail: false };
+    assert_eq!(to_bytes(&commit).last(), Some(&0x42));
+    assert_eq!(decode::<Discharge>(&to_bytes(&commit)).unwrap(), commit);
+    assert_eq!(decode::<Discharge>(b"\x00\x53\x32\xc0\x04\x01\xa0\x01t").unwrap(), commit, "absent is false");
 }
 
 #[test]

@@ -58,6 +58,26 @@ fn every_outcome_is_told_to_the_sender() {
 }
 
 #[test]
+fn what_is_sent_next_does_not_overtake_outcomes_that_are_flushed() {
+    Conversation::each_client(|c| {
+        let receiver = c.receiver(5);
+        c.peer.expect_attach().role_sender().handle(1).respond();
+        c.peer.send_credit(1, 1);
+        let session = c.engine.link(receiver).and_then(|link| link.session()).expect("it is attached");
+        let sender = c.engine.attach(session, LinkConfig::sender("s", "queue")).expect("the session is open");
+        c.run();
+        c.peer.send_transfer(0, 0, b"x");
+        let id = c.run_delivered()[0];
+        c.peer.expect_disposition().range(0, 0).state("accepted");
+        c.peer.expect_transfer();
+        c.engine.delivery(id).expect("delivered").disposition(Some(DeliveryState::Accepted), true);
+        c.engine.flush_dispositions();
+        c.send(sender, b"discharge");
+        c.run();
+    });
+}
+
+#[test]
 fn an_outcome_may_come_before_the_settlement() {
     Conversation::each_client(|c| {
         c.receiver(5);

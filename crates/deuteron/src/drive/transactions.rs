@@ -161,6 +161,7 @@ pub(crate) fn discharge(core: &mut Core, key: Key, fail: bool) -> Result<(), Err
     let Some(link) = core.transactions.coordinator else {
         return Err(failed("the link to the coordinator is closed"));
     };
+    core.engine.flush_dispositions();
     let delivery = send_control(core, link, control(&Discharge { txn_id: id, fail }))?;
     let transactions = &mut core.transactions;
     transactions.controls.insert(delivery, key);

@@ -73,6 +73,15 @@ impl Connection {
         }
     }
 
+    /// Writes the dispositions that wait for others to be combined with, of all sessions: what is sent next shall not overtake
+    /// them. A discharge must not, which ends the transaction that they belong to (4.3, 4.4.2).
+    pub fn flush_dispositions(&mut self) {
+        let Some(wire) = self.wire.as_deref().filter(|wire| wire.is_writable()) else { return };
+        for id in wire.dirty_sessions.clone() {
+            self.flush_session_dispositions(id);
+        }
+    }
+
     fn flush_session(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.dirty = false;

@@ -8,6 +8,7 @@ mod nodes;
 mod recovery;
 mod security;
 mod subscriptions;
+mod transactions;
 mod types;
 
 pub use callbacks::*;
@@ -18,6 +19,7 @@ use recovery::restart;
 pub use recovery::*;
 pub use security::*;
 pub use subscriptions::*;
+pub use transactions::*;
 pub use types::*;
 
 use crate::Row;
