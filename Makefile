@@ -1,6 +1,9 @@
 # Everything a developer or CI runs. `make` alone lists the targets; scripts/ holds what does not fit on a line.
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint format interop-table bench peers doc clean-peers cargo-here
+.PHONY: help build install demo test lint format interop-table bench peers doc clean-peers cargo-here
+
+# Where `make install` puts things.
+PREFIX ?= $(HOME)/.local
 
 help: ## this list
 	@echo "Deuteron: AMQP 1.0 messaging. Targets:"
@@ -11,6 +14,14 @@ cargo-here:
 
 build: cargo-here ## the `deuteron` command, optimized: target/release/deuteron
 	cargo build --release -p deuteron-cli
+
+install: build ## the command, its manual pages and completions, under PREFIX (default ~/.local)
+	install -d "$(PREFIX)/bin" "$(PREFIX)/share/man/man1" "$(PREFIX)/share/bash-completion/completions" "$(PREFIX)/share/zsh/site-functions" "$(PREFIX)/share/fish/vendor_completions.d"
+	install -m 755 target/release/deuteron "$(PREFIX)/bin/deuteron"
+	target/release/deuteron man "$(PREFIX)/share/man/man1"
+	target/release/deuteron completions bash > "$(PREFIX)/share/bash-completion/completions/deuteron"
+	target/release/deuteron completions zsh > "$(PREFIX)/share/zsh/site-functions/_deuteron"
+	target/release/deuteron completions fish > "$(PREFIX)/share/fish/vendor_completions.d/deuteron.fish"
 
 demo: cargo-here ## one run that shows it all: 100,000 messages, a server killed, failover, nothing lost
 	cargo build --release -p deuteron-cli

@@ -5,7 +5,6 @@ mod common;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::process::{Child, Stdio};
 
 use common::{Broker, deuteron, good, json_lines, run};
@@ -19,7 +18,7 @@ fn terminal() -> (File, File) {
     let name = ptsname(&ours, Vec::new()).expect("it has a name");
     let theirs =
         File::options().read(true).write(true).open(name.to_str().expect("it is UTF-8")).expect("it opens");
-    (File::from(OwnedFd::from(ours)), theirs)
+    (File::from(ours), theirs)
 }
 
 fn interrupt(child: &Child) {
@@ -156,7 +155,7 @@ fn ctrl_c_twice_ends_at_once() {
             None => None,
         } {
             kept.push(delivery);
-            drop(tell.send(listener.local_addr()));
+            let _ = tell.send(listener.local_addr());
         }
     });
     let address = told.recv().expect("it listens");

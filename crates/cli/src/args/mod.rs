@@ -217,4 +217,68 @@ mod tests {
         let shown = "error: unexpected argument 'amqp://a:***@host:1/q' found\n\nUsage: x://y z:1 amqp://b@c";
         assert_eq!(masked(text), shown);
     }
+
+    const PAGE: &str = include_str!("../../../../docs/command.md");
+
+    /// The words of a line for a shell.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quote = None;
+        for letter in line.chars() {
+            match (quote, letter) {
+                (Some(open), letter) if open == letter => quote = None,
+                (None, '"' | '\'') => quote = Some(letter),
+                (None, ' ') => words.push(String::new()),
+                (_, letter) => words.last_mut().expect("there is one").push(letter),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn the_page_shows_lines_that_work() {
+        let mut seen = 0;
+        for line in PAGE.lines().filter(|line| line.starts_with("deuteron ") || line.contains("| deuteron "))
+        {
+            let line = &line[line.find("deuteron ").expect("it has it")..];
+            let line = line.split(" #").next().expect("a part").replace("URL", "amqp://host/q");
+            let end = ["|", ">", "<", ">>", "&"];
+            let words: Vec<_> =
+                words(&line).into_iter().take_while(|word| !end.contains(&word.as_str())).collect();
+            if let Err(error) = Deuteron::try_parse_from(&words) {
+                panic!("{line}: {error}");
+            }
+            seen += 1;
+        }
+        assert!(seen > 30, "{seen}");
+    }
+
+    #[test]
+    fn the_page_has_every_option_and_no_other() {
+        let mut known = std::collections::BTreeSet::new();
+        let command = Deuteron::command();
+        let commands: Vec<_> = command
+            .get_subcommands()
+            .flat_map(|command| command.get_subcommands().chain([command]))
+            .collect();
+        known.extend(
+            commands
+                .iter()
+                .flat_map(|command| command.get_arguments())
+                .filter_map(|argument| argument.get_long()),
+        );
+        let mentioned: std::collections::BTreeSet<_> = PAGE
+            .split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '-'))
+            .filter_map(|word| word.strip_prefix("--"))
+            .filter(|word| !word.is_empty() && !word.starts_with('-'))
+            .collect();
+        let unknown: Vec<_> = mentioned.difference(&known).filter(|name| **name != "help").collect();
+        assert!(unknown.is_empty(), "the page has options that do not exist: {unknown:?}");
+        // Those that each command explains by itself well enough.
+        let left_out =
+            ["container-id", "threads", "iterations", "verbose", "capability", "link-name", "body-type"];
+        let missing: Vec<_> = known.difference(&mentioned).filter(|name| !left_out.contains(name)).collect();
+        assert!(missing.is_empty(), "the page leaves out {missing:?}");
+    }
 }
