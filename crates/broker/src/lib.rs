@@ -21,6 +21,7 @@
 //! | broker, thread | starting and stopping, in a runtime or on a thread |
 //! | config, stats | what it is told, what it tells |
 //! | handler, ports, terminus | the driver's side: one handler for each connection |
+//! | selector | conditions on messages |
 //! | router, queue, message, slots | all state, as plain data: no I/O, no driver |
 
 mod broker;
@@ -30,6 +31,7 @@ mod message;
 mod ports;
 mod queue;
 mod router;
+mod selector;
 mod slots;
 mod stats;
 mod terminus;
