@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::handler::BrokerHandler;
 use crate::ports::{Incoming, Outgoing};
-use crate::router::Router;
+use crate::router::{Kind, Router};
 use crate::{BrokerConfig, BrokerStats};
 
 /// What all connections of a broker share.
@@ -54,7 +54,7 @@ impl Broker {
         // Random, so that nobody takes the temporary queue of an earlier broker for one of this one.
         let name = Container::new().id().to_owned();
         let shared = Arc::new(Shared {
-            router: Mutex::new(Router::new(config.limits(), name)),
+            router: Mutex::new(router(&config, name)?),
             connections: AtomicUsize::new(0),
             next_connection: AtomicU64::new(0),
             handlers: AtomicUsize::new(0),
@@ -83,6 +83,23 @@ impl Broker {
     pub fn start_on_thread(config: BrokerConfig) -> Result<crate::BrokerThread, Error> {
         crate::BrokerThread::start(config)
     }
+}
+
+/// The state at the start: what was configured.
+fn router(config: &BrokerConfig, name: String) -> Result<Router<Outgoing, Incoming>, Error> {
+    let mut router = Router::new(config.limits(), name);
+    let queues = config.queues.iter().map(|address| (address, Kind::Queue));
+    let topics = config.topics.iter().map(|address| (address, Kind::Topic));
+    for (address, kind) in queues.chain(topics) {
+        router.configure(address, kind).map_err(|error| {
+            let text = format!("the address '{address}' cannot be configured: {error}");
+            Error::new(Scope::Config, text)
+        })?;
+    }
+    if !config.on_demand {
+        router.stop_making_on_demand();
+    }
+    Ok(router)
 }
 
 /// The URL to connect to, with the real port.
@@ -118,8 +135,8 @@ impl BrokerHandle {
         self.shared.stats()
     }
 
-    /// Messages that the queue of an address holds, those under way to consumers included. `None` if
-    /// there is no such queue: they come on demand, and go when they are empty and unused.
+    /// Messages that the queue of an address holds, or all subscriptions to a topic together, those under way to
+    /// consumers included. `None` if there is no such node: they come on demand, and go when they are empty and unused.
     #[must_use]
     pub fn messages(&self, address: &str) -> Option<u64> {
         self.shared.router().messages_of(address)
@@ -173,6 +190,8 @@ impl Shared {
         BrokerStats {
             connections: self.connections.load(Ordering::Acquire),
             queues: router.queues(),
+            topics: router.topics(),
+            subscriptions: router.subscriptions(),
             messages: router.messages(),
             bytes: router.bytes(),
             received: counters.received,

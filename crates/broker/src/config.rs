@@ -41,6 +41,17 @@ pub struct BrokerConfig {
     pub max_queue_messages: u64,
     /// How many queues there may be; further ones are refused. Default 100,000.
     pub max_queues: usize,
+    /// How many topics there may be; further ones are refused. Default 100,000.
+    pub max_topics: usize,
+    /// How many subscriptions there may be, to all topics together; further ones are refused. Default 100,000.
+    pub max_subscriptions: usize,
+    /// Queues that are there from the start, and stay.
+    pub queues: Vec<String>,
+    /// Topics that are there from the start, and stay.
+    pub topics: Vec<String>,
+    /// Makes queues and topics when they are first used. Default true. If false, only [`queues`](Self::queues),
+    /// [`topics`](Self::topics) and dynamic nodes can be used; a link to anything else is refused.
+    pub on_demand: bool,
     /// Credit that each producer has at most, in messages. Default 1,000.
     pub credit_window: u32,
     /// For [`Broker::start_on_thread`](crate::Broker::start_on_thread): threads that connections are
@@ -61,6 +72,11 @@ impl Default for BrokerConfig {
             max_queue_bytes: 512 << 20,
             max_queue_messages: 10_000_000,
             max_queues: 100_000,
+            max_topics: 100_000,
+            max_subscriptions: 100_000,
+            queues: Vec::new(),
+            topics: Vec::new(),
+            on_demand: true,
             credit_window: 1000,
             threads: 1,
         }
@@ -95,6 +111,8 @@ impl BrokerConfig {
             queue_bytes: self.max_queue_bytes.clamp(1, self.max_bytes.max(1)),
             queue_messages: self.max_queue_messages.max(1),
             queues: self.max_queues,
+            topics: self.max_topics,
+            subscriptions: self.max_subscriptions,
             window: self.credit_window.max(1),
         }
     }

@@ -51,16 +51,37 @@ impl BrokerHandler {
 
     /// A client that wants to receive.
     fn open_consumer(&mut self, cx: &Context<'_>, sender: &Sender) -> Result<(), AmqpError> {
-        let wanted = terminus::source(sender)?;
+        let container = sender.connection().remote_container_id().unwrap_or_default();
+        let Some(wanted) = terminus::source(sender)? else {
+            return self.resume(cx, sender, &container);
+        };
         let settled = wanted.snd_settle_mode == SenderSettleMode::Settled;
-        let manner = Manner { settled, browses: wanted.browses, longest: wanted.longest };
+        let browses = wanted.browses();
+        let selector = wanted.filters.selector.clone();
+        let manner = Manner { settled, browses, longest: wanted.longest, selector };
         let outlet = Outgoing::new(sender.clone(), settled, cx.injector());
         let pause = Arc::clone(&outlet.pause);
-        let node = wanted.node(self.id)?;
-        let (id, address) = self.shared.router().open_consumer(node, manner, outlet)?;
+        let subscribing = wanted.subscribing(self.id, &container);
+        let opened = {
+            let node = wanted.node(self.id)?;
+            self.shared.router().open_consumer(node, self.id, manner, subscribing, outlet)
+        };
+        let (id, address, kind) = opened?;
         let default = verdict(terminus::default_outcome(&wanted.source));
-        sender.set_source(wanted.granted(&address));
+        sender.set_source(wanted.granted(&address, kind));
         self.consumers.insert((**sender).clone(), Consumer { id, pause, default });
+        Ok(())
+    }
+
+    /// A client that names a subscription and says nothing else of it.
+    fn resume(&mut self, cx: &Context<'_>, sender: &Sender, container: &str) -> Result<(), AmqpError> {
+        let name = terminus::subscription_name(sender.name(), container, false, false);
+        let outlet = Outgoing::new(sender.clone(), false, cx.injector());
+        let pause = Arc::clone(&outlet.pause);
+        let resumed = self.shared.router().resume(&name, self.id, Manner::default(), outlet);
+        let (id, address, expiry) = resumed?;
+        sender.set_source(terminus::resumed(&address, expiry));
+        self.consumers.insert((**sender).clone(), Consumer { id, pause, default: verdict(None) });
         Ok(())
     }
 
@@ -71,8 +92,9 @@ impl BrokerHandler {
         receiver.set_credit_window(0);
         let node = wanted.node(self.id);
         let anonymous = node.is_none();
-        let (id, address) = self.shared.router().open_producer(node, Incoming(receiver.clone()))?;
-        receiver.set_target(wanted.granted(address.as_deref()));
+        let opened = self.shared.router().open_producer(node, self.id, Incoming(receiver.clone()));
+        let (id, found) = opened?;
+        receiver.set_target(wanted.granted(found.as_ref()));
         self.producers.insert((**receiver).clone(), Producer { id, anonymous });
         Ok(())
     }

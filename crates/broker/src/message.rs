@@ -42,6 +42,11 @@ impl Stored {
         self.past.get_or_insert_default()
     }
 
+    /// Attempts to deliver it that have failed here.
+    pub(crate) fn failures(&self) -> u32 {
+        self.past.as_ref().map_or(0, |past| past.failures)
+    }
+
     /// Whether some consumer must not have it.
     pub(crate) fn is_restricted(&self) -> bool {
         self.past.as_ref().is_some_and(|past| !past.refused_by.is_empty())

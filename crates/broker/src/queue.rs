@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::message::{Stored, cost};
-use crate::router::{ConnectionId, ConsumerId, ProducerId};
+use crate::router::{ConnectionId, ConsumerId, Lifetime, ProducerId, SubscriptionId};
 
 /// Places for messages that an empty queue keeps.
 const KEPT: usize = 4096;
@@ -17,6 +17,12 @@ pub(crate) struct Queue {
     pub(crate) address: Arc<str>,
     /// Whose it is, if it is temporary.
     pub(crate) owner: Option<ConnectionId>,
+    /// When it goes, if it is dynamic.
+    pub(crate) lifetime: Option<Lifetime>,
+    /// The subscription whose it is: nobody finds it by its address then.
+    pub(crate) subscription: Option<SubscriptionId>,
+    /// It was configured, and stays.
+    pub(crate) kept: bool,
     /// Those that anybody may have.
     ready: VecDeque<Stored>,
     /// Those that some consumer must not have, by sequence.
@@ -31,6 +37,8 @@ pub(crate) struct Queue {
     /// Consumers that want copies.
     pub(crate) browsers: Vec<ConsumerId>,
     pub(crate) consumers: Vec<ConsumerId>,
+    /// Consumers with a selector, and the sequence before which nothing is for them.
+    pub(crate) selecting: Vec<(ConsumerId, u64)>,
     pub(crate) producers: Vec<ProducerId>,
     /// Producers that get credit when there is room again.
     pub(crate) waiting: VecDeque<ProducerId>,
@@ -41,6 +49,9 @@ impl Queue {
         Self {
             address,
             owner,
+            lifetime: None,
+            subscription: None,
+            kept: false,
             ready: VecDeque::new(),
             restricted: BTreeMap::new(),
             next_sequence: 0,
@@ -49,6 +60,7 @@ impl Queue {
             turns: VecDeque::new(),
             browsers: Vec::new(),
             consumers: Vec::new(),
+            selecting: Vec::new(),
             producers: Vec::new(),
             waiting: VecDeque::new(),
         }
@@ -104,8 +116,33 @@ impl Queue {
         }
     }
 
+    /// Takes the first message for which `wants` holds, for a consumer that selects. What it has looked at once and does
+    /// not want, it does not look at again, unless it comes back.
+    pub(crate) fn select(&mut self, consumer: ConsumerId, wants: impl Fn(&Stored) -> bool) -> Option<Stored> {
+        let Self { ready, restricted, selecting, next_sequence, .. } = self;
+        let from = selecting.iter_mut().find(|(other, _)| *other == consumer).map(|(_, from)| from)?;
+        let suits = |message: &Stored| message.is_for(consumer) && wants(message);
+        let start = ready.partition_point(|message| message.sequence < *from);
+        let place = ready.range(start..).position(suits).map(|place| start + place);
+        let first = place.and_then(|place| ready.get(place)).map_or(u64::MAX, |message| message.sequence);
+        let aside = restricted.range(*from..).find(|(_, message)| suits(message)).map(|(key, _)| *key);
+        let (sequence, message) = match (aside, place) {
+            (Some(aside), _) if aside < first => (aside, restricted.remove(&aside)),
+            (_, Some(place)) => (first, ready.remove(place)),
+            _ => {
+                *from = *next_sequence;
+                return None;
+            }
+        };
+        *from = sequence + 1;
+        message
+    }
+
     /// Puts a message that a consumer gave back where it was: before all that came after it.
     pub(crate) fn put_back(&mut self, message: Stored) {
+        for (_, from) in &mut self.selecting {
+            *from = (*from).min(message.sequence);
+        }
         if message.is_restricted() {
             self.restricted.insert(message.sequence, message);
             return;
@@ -140,6 +177,7 @@ impl Queue {
         self.turns.retain(|other| *other != consumer);
         self.browsers.retain(|other| *other != consumer);
         self.consumers.retain(|other| *other != consumer);
+        self.selecting.retain(|(other, _)| *other != consumer);
         let freed: Vec<u64> = self
             .restricted
             .values_mut()

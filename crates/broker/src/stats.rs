@@ -19,6 +19,10 @@ pub struct BrokerStats {
     pub connections: usize,
     /// Queues that exist now, temporary ones included.
     pub queues: usize,
+    /// Topics that exist now, temporary ones included.
+    pub topics: usize,
+    /// Subscriptions to topics that exist now.
+    pub subscriptions: usize,
     /// Messages that the broker holds now, those under way to consumers included.
     pub messages: u64,
     /// What they count for in the limits, in bytes: their size, and 128 each.

@@ -2,24 +2,41 @@
 
 use std::sync::Arc;
 
-use deuteron::codec::{DeleteOnClose, Described};
+use deuteron::codec::{
+    DeleteOnClose, DeleteOnNoLinks, DeleteOnNoLinksOrMessages, DeleteOnNoMessages, Described,
+};
 use deuteron::{
     AmqpError, DeliveryState, Map, Outcome, Receiver, Sender, SenderSettleMode, Source, Symbol, Target,
     TerminusDurability, TerminusExpiryPolicy, Value, condition,
 };
 
-use crate::router::{ConnectionId, Node};
-
-/// The terminus capability of queues; the broker has no other nodes.
-const QUEUE: Symbol = Symbol::from_static("queue");
+use crate::filter::Filters;
+use crate::router::{
+    ConnectionId, Expiry, Filter, Granted, Kind, Lifetime, Node, Subscribing, SubscriptionName,
+};
 
 /// What a client that receives asks for.
 pub(crate) struct WantedSource {
     pub(crate) source: Source,
     pub(crate) snd_settle_mode: SenderSettleMode,
-    pub(crate) browses: bool,
     /// The longest message that it takes.
     pub(crate) longest: u64,
+    pub(crate) filters: Filters,
+    link: String,
+}
+
+/// What the client on the other side of `sender` asks for. `None` if it only names its link, to come back to a
+/// subscription or to end it.
+///
+/// # Errors
+/// What cannot be understood.
+pub(crate) fn source(sender: &Sender) -> Result<Option<WantedSource>, AmqpError> {
+    let Some(attach) = sender.remote_attach() else { return Ok(None) };
+    let Some(source) = attach.source else { return Ok(None) };
+    let filters = Filters::read(source.filter.as_ref())?;
+    let longest = attach.max_message_size.filter(|bytes| *bytes > 0).unwrap_or(u64::MAX);
+    let (snd_settle_mode, link) = (attach.snd_settle_mode, attach.name);
+    Ok(Some(WantedSource { source: *source, snd_settle_mode, longest, filters, link }))
 }
 
 /// What a client that sends asks for.
@@ -27,50 +44,121 @@ pub(crate) struct WantedTarget {
     target: Target,
 }
 
-/// What the client on the other side of `sender` asks for.
-pub(crate) fn source(sender: &Sender) -> Result<WantedSource, AmqpError> {
-    let attach = sender.remote_attach();
-    let (longest, snd_settle_mode) =
-        attach.as_ref().map_or((None, SenderSettleMode::Mixed), |a| (a.max_message_size, a.snd_settle_mode));
-    let Some(source) = attach.and_then(|attach| attach.source) else {
-        return Err(AmqpError::new(condition::INVALID_FIELD, "a link to receive on needs a source"));
-    };
-    let browses = source.distribution_mode.as_ref().is_some_and(|mode| mode.as_str() == "copy");
-    let longest = longest.filter(|bytes| *bytes > 0).unwrap_or(u64::MAX);
-    Ok(WantedSource { source: *source, snd_settle_mode, browses, longest })
+/// The subscription that a link alone names. Shared ones have more behind a bar, as clients of JMS do it.
+pub(crate) fn subscription_name(link: &str, container: &str, shared: bool, global: bool) -> SubscriptionName {
+    let (name, rest) = link.split_once('|').unwrap_or((link, ""));
+    let name = if shared || !rest.is_empty() { name } else { link };
+    let global = global || rest.contains("global");
+    SubscriptionName { container: (!global).then(|| container.to_owned()), name: name.to_owned() }
 }
 
 impl WantedSource {
     /// The node to attach to.
+    ///
+    /// # Errors
+    /// If there is no address.
     pub(crate) fn node(&self, connection: ConnectionId) -> Result<Node<'_>, AmqpError> {
+        let kind = kind(&self.source.capabilities);
         if self.source.dynamic {
-            return Ok(Node::Temporary(connection));
+            return Ok(temporary(connection, kind, self.source.dynamic_node_properties.as_ref()));
         }
-        self.source.address.as_deref().map(Node::Address).ok_or_else(|| {
+        let address = self.source.address.as_deref().ok_or_else(|| {
             AmqpError::new(condition::INVALID_FIELD, "a source needs an address, unless it is dynamic")
-        })
+        })?;
+        // Who subscribes means a topic.
+        let subscribes = self.has("shared") || expiry(self.source.expiry_policy) != Expiry::Detach;
+        Ok(Node::Address { address, kind, new: if subscribes { Kind::Topic } else { Kind::Queue } })
     }
 
-    /// The source as it is granted (3.5.3): filters, subscriptions and durability are not.
-    pub(crate) fn granted(&self, address: &Arc<str>) -> Source {
+    /// It wants copies of what is in a queue.
+    pub(crate) fn browses(&self) -> bool {
+        self.source.distribution_mode.as_ref().is_some_and(|mode| mode.as_str() == "copy")
+    }
+
+    /// How it would subscribe to a topic.
+    pub(crate) fn subscribing(&self, connection: ConnectionId, container: &str) -> Subscribing {
+        let shared = self.has("shared");
+        let expiry = expiry(self.source.expiry_policy);
+        let named = shared || expiry != Expiry::Detach;
+        Subscribing {
+            name: named.then(|| subscription_name(&self.link, container, shared, self.has("global"))),
+            shared,
+            expiry,
+            filter: Filter {
+                selector: self.filters.selector.clone(),
+                text: self.filters.text.clone(),
+                not_from: self.filters.no_local.then_some(connection),
+            },
+        }
+    }
+
+    fn has(&self, capability: &str) -> bool {
+        self.source.capabilities.iter().any(|wanted| wanted.as_str() == capability)
+    }
+
+    /// The source as it is granted (3.5.3): what is not in it is not there.
+    pub(crate) fn granted(&self, address: &Arc<str>, found: Kind) -> Source {
+        let topic = found == Kind::Topic;
+        let expiry = if topic { expiry(self.source.expiry_policy) } else { Expiry::Detach };
+        let durable = if expiry == Expiry::Never { self.source.durable } else { TerminusDurability::None };
+        let mode = if topic || self.browses() { "copy" } else { "move" };
         Source {
             address: Some(address.to_string()),
-            durable: TerminusDurability::None,
-            expiry_policy: TerminusExpiryPolicy::LinkDetach,
+            durable,
+            expiry_policy: policy(expiry),
             timeout: 0,
             dynamic: self.source.dynamic,
-            dynamic_node_properties: self.source.dynamic.then(lifetime),
-            distribution_mode: Some(Symbol::from_static(if self.browses { "copy" } else { "move" })),
-            filter: None,
+            dynamic_node_properties: granted_properties(
+                self.source.dynamic,
+                self.source.dynamic_node_properties.as_ref(),
+            ),
+            distribution_mode: Some(Symbol::from_static(mode)),
+            filter: self.filters.granted(topic),
             default_outcome: Some(match &self.source.default_outcome {
                 Some(outcome) if outcome.is_terminal() => outcome.clone(),
                 _ => DeliveryState::Released,
             }),
-            outcomes: ["accepted", "rejected", "released", "modified"]
-                .map(|outcome| Symbol::from(format!("amqp:{outcome}:list")))
-                .into(),
-            capabilities: capabilities(&self.source.capabilities),
+            outcomes: outcomes(),
+            capabilities: capabilities(&self.source.capabilities, found),
         }
+    }
+}
+
+/// The source of a subscription that was asked for by its name alone.
+pub(crate) fn resumed(address: &Arc<str>, expires: Expiry) -> Source {
+    let never = expires == Expiry::Never;
+    Source {
+        address: Some(address.to_string()),
+        durable: if never { TerminusDurability::UnsettledState } else { TerminusDurability::None },
+        expiry_policy: policy(expires),
+        distribution_mode: Some(Symbol::from_static("copy")),
+        default_outcome: Some(DeliveryState::Released),
+        outcomes: outcomes(),
+        capabilities: vec![Symbol::from_static("topic")],
+        ..Source::default()
+    }
+}
+
+fn outcomes() -> Vec<Symbol> {
+    ["accepted", "rejected", "released", "modified"]
+        .map(|outcome| Symbol::from(format!("amqp:{outcome}:list")))
+        .into()
+}
+
+/// A session's end counts as that of its link: subscriptions that outlive a link outlive its session.
+fn expiry(wanted: TerminusExpiryPolicy) -> Expiry {
+    match wanted {
+        TerminusExpiryPolicy::LinkDetach | TerminusExpiryPolicy::SessionEnd => Expiry::Detach,
+        TerminusExpiryPolicy::ConnectionClose => Expiry::Connection,
+        TerminusExpiryPolicy::Never => Expiry::Never,
+    }
+}
+
+fn policy(granted: Expiry) -> TerminusExpiryPolicy {
+    match granted {
+        Expiry::Detach => TerminusExpiryPolicy::LinkDetach,
+        Expiry::Connection => TerminusExpiryPolicy::ConnectionClose,
+        Expiry::Never => TerminusExpiryPolicy::Never,
     }
 }
 
@@ -102,36 +190,84 @@ pub(crate) fn target(receiver: &Receiver) -> Result<WantedTarget, AmqpError> {
 impl WantedTarget {
     /// The node to attach to; `None` for the anonymous relay.
     pub(crate) fn node(&self, connection: ConnectionId) -> Option<Node<'_>> {
+        let kind = kind(&self.target.capabilities);
         if self.target.dynamic {
-            return Some(Node::Temporary(connection));
+            return Some(temporary(connection, kind, self.target.dynamic_node_properties.as_ref()));
         }
-        self.target.address.as_deref().map(Node::Address)
+        self.target.address.as_deref().map(|address| Node::Address { address, kind, new: Kind::Queue })
     }
 
     /// The target as it is granted (3.5.4).
-    pub(crate) fn granted(&self, address: Option<&str>) -> Target {
+    pub(crate) fn granted(&self, found: Option<&Granted>) -> Target {
         Target {
-            address: address.map(str::to_owned),
+            address: found.map(|(address, _)| address.to_string()),
             durable: TerminusDurability::None,
             expiry_policy: TerminusExpiryPolicy::LinkDetach,
             timeout: 0,
             dynamic: self.target.dynamic,
-            dynamic_node_properties: self.target.dynamic.then(lifetime),
-            capabilities: capabilities(&self.target.capabilities),
+            dynamic_node_properties: granted_properties(
+                self.target.dynamic,
+                self.target.dynamic_node_properties.as_ref(),
+            ),
+            capabilities: found
+                .map_or_else(Vec::new, |(_, kind)| capabilities(&self.target.capabilities, *kind)),
         }
     }
 }
 
-/// Of the capabilities asked for, those that are there.
-fn capabilities(wanted: &[Symbol]) -> Vec<Symbol> {
-    wanted.iter().filter(|wanted| **wanted == QUEUE).cloned().collect()
+/// What kind of node the capabilities of a terminus ask for.
+fn kind(capabilities: &[Symbol]) -> Option<Kind> {
+    capabilities.iter().find_map(|capability| match capability.as_str() {
+        "queue" | "temporary-queue" => Some(Kind::Queue),
+        "topic" | "temporary-topic" => Some(Kind::Topic),
+        _ => None,
+    })
 }
 
-/// 3.5.9 How long a dynamic node lives.
-fn lifetime() -> Map {
-    let descriptor = Value::Ulong(DeleteOnClose::CODE);
-    let policy = Described { descriptor, value: Value::List(Vec::new()) };
+/// Of the capabilities asked for, those that are there.
+fn capabilities(wanted: &[Symbol], found: Kind) -> Vec<Symbol> {
+    let granted = |capability: &&Symbol| match capability.as_str() {
+        "queue" | "temporary-queue" => found == Kind::Queue,
+        "topic" | "temporary-topic" | "shared" | "global" => found == Kind::Topic,
+        _ => false,
+    };
+    wanted.iter().filter(granted).cloned().collect()
+}
+
+const LIFETIME_POLICY: Symbol = Symbol::from_static("lifetime-policy");
+
+fn temporary<'a>(owner: ConnectionId, kind: Option<Kind>, properties: Option<&Map>) -> Node<'a> {
+    Node::Temporary { owner, kind: kind.unwrap_or(Kind::Queue), lifetime: lifetime(properties) }
+}
+
+/// How long a dynamic node is wanted to live (3.5.9).
+fn lifetime(properties: Option<&Map>) -> Lifetime {
+    let policy = properties.and_then(|properties| properties.get(LIFETIME_POLICY.as_str()));
+    let Some(Value::Described(described)) = policy else { return Lifetime::OnClose };
+    match &described.descriptor {
+        Value::Ulong(DeleteOnNoLinks::CODE) => Lifetime::NoLinks,
+        Value::Ulong(DeleteOnNoMessages::CODE) => Lifetime::NoMessages,
+        Value::Ulong(DeleteOnNoLinksOrMessages::CODE) => Lifetime::NoLinksOrMessages,
+        Value::Symbol(name) => match name.as_str() {
+            DeleteOnNoLinks::NAME => Lifetime::NoLinks,
+            DeleteOnNoMessages::NAME => Lifetime::NoMessages,
+            DeleteOnNoLinksOrMessages::NAME => Lifetime::NoLinksOrMessages,
+            _ => Lifetime::OnClose,
+        },
+        _ => Lifetime::OnClose,
+    }
+}
+
+/// What is told of a dynamic node: how long it lives.
+fn granted_properties(dynamic: bool, wanted: Option<&Map>) -> Option<Map> {
+    let code = match lifetime(wanted) {
+        Lifetime::OnClose => DeleteOnClose::CODE,
+        Lifetime::NoLinks => DeleteOnNoLinks::CODE,
+        Lifetime::NoMessages => DeleteOnNoMessages::CODE,
+        Lifetime::NoLinksOrMessages => DeleteOnNoLinksOrMessages::CODE,
+    };
+    let policy = Described { descriptor: Value::Ulong(code), value: Value::List(Vec::new()) };
     let mut properties = Map::new();
-    properties.insert(Symbol::from_static("lifetime-policy"), Value::Described(Box::new(policy)));
-    properties
+    properties.insert(LIFETIME_POLICY, Value::Described(Box::new(policy)));
+    dynamic.then_some(properties)
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use deuteron::codec::Described;
 use deuteron::{
     ConnectOptions, Connection, Error, Message, Outcome, Receiver, ReceiverOptions, SendOptions,
-    SenderOptions, Source, Symbol, TerminusExpiryPolicy, TlsConfig, TlsServerConfig,
+    SenderOptions, Source, Symbol, TerminusExpiryPolicy, TlsConfig, TlsServerConfig, Value,
 };
 use deuteron_broker::{Broker, BrokerConfig, BrokerHandle};
 
@@ -272,8 +273,12 @@ async fn browsers_see_all_and_take_nothing() {
 async fn what_cannot_be_honoured_is_told_in_the_attach() {
     let broker = broker(|_| {}).await;
     let connection = connect(&broker).await;
-    let options =
-        ReceiverOptions::new("q").selector("a = 1").durable("d").source_capabilities(["queue", "topic"]);
+    let unknown =
+        Described { descriptor: Value::from(Symbol::from("nobody:knows")), value: Value::from("x") };
+    let options = ReceiverOptions::new("q")
+        .filter("f", Value::Described(Box::new(unknown)))
+        .durable("d")
+        .source_capabilities(["queue", "topic"]);
     let receiver = connection.receiver(options).await.unwrap();
     let source = receiver.remote_source().expect("there is a source");
     assert_eq!(source.filter, None);

@@ -198,6 +198,19 @@ impl Connection {
         Ok(Receiver::from_handle(handle))
     }
 
+    /// Ends the durable subscription of that name and this container id, with the messages that it holds. No receiver of
+    /// it may be attached.
+    ///
+    /// # Errors
+    /// What the peer says if it has no such subscription (`amqp:not-found`); the deadline
+    /// [`attach`](crate::Deadlines::attach) or [`detach`](crate::Deadlines::detach); or the end of the connection.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the subscription all the same, if the peer has found it.
+    pub async fn unsubscribe(&self, name: impl Into<String>) -> Result<(), Error> {
+        self.receiver(ReceiverOptions::subscription(name)).await?.close().await
+    }
+
     /// Begins a further session, without waiting for the peer.
     ///
     /// # Errors

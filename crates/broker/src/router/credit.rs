@@ -4,7 +4,7 @@
 //! Credit that was given cannot be taken back, so the limits can be exceeded by what producers may
 //! still send: each at most its window, and no more than a share of the room at the time it was given.
 
-use super::{Inlet, Limits, Outlet, ProducerId, QueueId, Router};
+use super::{ConnectionId, Found, Inlet, Limits, Outlet, ProducerId, QueueId, Router};
 use crate::message::cost;
 use crate::queue::Queue;
 
@@ -14,7 +14,8 @@ const FIRST: u32 = 10;
 /// A link on which we receive.
 pub(super) struct Producer<I> {
     /// `None`: each message says where it goes.
-    pub(super) queue: Option<QueueId>,
+    pub(super) node: Option<Found>,
+    pub(super) connection: ConnectionId,
     pub(super) inlet: I,
     /// What it may still send.
     credit: u32,
@@ -27,8 +28,8 @@ pub(super) struct Producer<I> {
 }
 
 impl<I> Producer<I> {
-    pub(super) fn new(queue: Option<QueueId>, inlet: I) -> Self {
-        Self { queue, inlet, credit: 0, size: 0, waits: false, ready: false }
+    pub(super) fn new(node: Option<Found>, connection: ConnectionId, inlet: I) -> Self {
+        Self { node, connection, inlet, credit: 0, size: 0, waits: false, ready: false }
     }
 
     /// It has sent a message.
@@ -51,19 +52,19 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
     pub(crate) fn producer_ready(&mut self, id: ProducerId) {
         let Some(producer) = self.producers.get_mut(id) else { return };
         if !std::mem::replace(&mut producer.ready, true) {
-            let queue = producer.queue;
-            self.grant(id, queue);
+            let node = producer.node;
+            self.grant(id, node);
         }
     }
 
-    /// A message came: more credit once half of it is used up. `queue` is where the message went.
-    pub(super) fn top_up(&mut self, id: ProducerId, queue: Option<QueueId>) {
+    /// A message came: more credit once half of it is used up. `node` is where the message went.
+    pub(super) fn top_up(&mut self, id: ProducerId, node: Option<Found>) {
         if self
             .producers
             .get(id)
             .is_some_and(|producer| !producer.waits && producer.credit <= self.limits.window / 2)
         {
-            self.grant(id, queue);
+            self.grant(id, node);
         }
     }
 
@@ -71,40 +72,75 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
     pub(crate) fn refused(&mut self, id: ProducerId) {
         let Some(producer) = self.producers.get_mut(id) else { return };
         producer.spend(0);
-        let queue = producer.queue;
-        self.top_up(id, queue);
+        let node = producer.node;
+        self.top_up(id, node);
     }
 
-    /// Gives a producer credit for its share of the room, or lets it wait for room: in `queue`, or in
-    /// the broker as a whole.
-    pub(super) fn grant(&mut self, id: ProducerId, queue: Option<QueueId>) {
-        let Self { limits, queues, producers, bytes, waiting, .. } = self;
-        let Some(producer) = producers.get_mut(id) else { return };
-        producer.waits = false;
-        if !producer.ready {
+    /// Gives a producer credit for its share of the room, or lets it wait for room: in the queue or a subscription
+    /// of the topic that it sends to, or in the broker as a whole.
+    pub(super) fn grant(&mut self, id: ProducerId, node: Option<Found>) {
+        if !self.producers.get_mut(id).is_some_and(|producer| {
+            producer.waits = false;
+            producer.ready
+        }) {
             return;
         }
-        let mut room = limits.bytes.saturating_sub(*bytes);
+        let mut room = self.limits.bytes.saturating_sub(self.bytes);
         if room == 0 {
-            producer.waits = true;
-            waiting.push_back(id);
+            self.wait(id, None);
+            return;
+        }
+        let full = match node {
+            None => None,
+            Some(Found::Queue(id)) => Some(id).filter(|id| self.is_full(*id)),
+            Some(Found::Topic(id)) => self.full_subscription(id, |queue| self.is_full(queue)),
+        };
+        if full.is_some() {
+            self.wait(id, full);
             return;
         }
         let mut messages = u64::MAX;
-        if let Some(queue) = queue.and_then(|id| queues.get_mut(id)) {
-            if is_full(queue, limits) {
-                producer.waits = true;
-                queue.waiting.push_back(id);
-                return;
-            }
-            let sharing = queue.producers.len().max(1) as u64;
-            room = room.min(limits.queue_bytes - queue.bytes()) / sharing;
-            messages = (limits.queue_messages - queue.messages()) / sharing;
+        for (queue, sharing) in self.receiving(node) {
+            let Some(queue) = self.queues.get(queue) else { continue };
+            room = room.min((self.limits.queue_bytes - queue.bytes()) / sharing);
+            messages = messages.min((self.limits.queue_messages - queue.messages()) / sharing);
         }
-        let credit = producer.share(room, messages, limits.window);
+        let window = self.limits.window;
+        let Some(producer) = self.producers.get_mut(id) else { return };
+        let credit = producer.share(room, messages, window);
         if credit > 0 {
             producer.credit += credit;
             producer.inlet.add_credit(credit);
+        }
+    }
+
+    /// The queues that a message to a node comes to, and how many producers share the room of each.
+    fn receiving(&self, node: Option<Found>) -> Vec<(QueueId, u64)> {
+        let sharing = |producers: &[ProducerId]| producers.len().max(1) as u64;
+        match node {
+            None => Vec::new(),
+            Some(Found::Queue(id)) => {
+                self.queues.get(id).map(|queue| (id, sharing(&queue.producers))).into_iter().collect()
+            }
+            Some(Found::Topic(id)) => self.topics.get(id).map_or_else(Vec::new, |topic| {
+                let subscriptions = topic.subscriptions.iter().filter_map(|id| self.subscriptions.get(*id));
+                subscriptions.map(|one| (one.queue, sharing(&topic.producers))).collect()
+            }),
+        }
+    }
+
+    fn is_full(&self, queue: QueueId) -> bool {
+        self.queues.get(queue).is_some_and(|queue| is_full(queue, &self.limits))
+    }
+
+    /// Has a producer wait for room, in a queue or in the broker as a whole.
+    fn wait(&mut self, id: ProducerId, queue: Option<QueueId>) {
+        if let Some(producer) = self.producers.get_mut(id) {
+            producer.waits = true;
+        }
+        match queue.and_then(|id| self.queues.get_mut(id)) {
+            Some(queue) => queue.waiting.push_back(id),
+            None => self.waiting.push_back(id),
         }
     }
 
@@ -116,13 +152,15 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             && !is_nearly_full(queue, &self.limits)
         {
             for producer in std::mem::take(&mut queue.waiting) {
-                self.grant(producer, Some(id));
+                // An anonymous one waits where its last message went.
+                let node = self.producers.get(producer).and_then(|producer| producer.node);
+                self.grant(producer, node.or(Some(Found::Queue(id))));
             }
         }
         if !self.waiting.is_empty() && self.bytes <= self.limits.bytes / 8 * 7 {
             for producer in std::mem::take(&mut self.waiting) {
-                let queue = self.producers.get(producer).and_then(|producer| producer.queue);
-                self.grant(producer, queue);
+                let node = self.producers.get(producer).and_then(|producer| producer.node);
+                self.grant(producer, node);
             }
         }
     }

@@ -1,15 +1,18 @@
 //! Messages to consumers, in turn, and what consumers say of them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use deuteron::{AmqpError, Map, condition};
 
 use super::leases::Held;
-use super::{ConsumerId, Inlet, LeaseId, Outlet, ProducerId, QueueId, Router};
+use super::{ConnectionId, ConsumerId, Found, Inlet, Kind, LeaseId, Outlet, ProducerId, QueueId, Router};
 use crate::message::{Stored, cost};
+use crate::selector::Selector;
 use crate::slots::Key;
 
 /// How a consumer wants its messages.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Manner {
     /// They are sent settled: gone when sent.
     pub(crate) settled: bool,
@@ -17,11 +20,13 @@ pub(crate) struct Manner {
     pub(crate) browses: bool,
     /// The longest message that it takes, in bytes.
     pub(crate) longest: u64,
+    /// Of a queue, only messages for which this holds.
+    pub(crate) selector: Option<Arc<Selector>>,
 }
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { settled: false, browses: false, longest: u64::MAX }
+        Self { settled: false, browses: false, longest: u64::MAX, selector: None }
     }
 }
 
@@ -74,24 +79,39 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
     ) -> Result<(), AmqpError> {
         let sender = self.producers.get_mut(producer).ok_or_else(super::gone)?;
         sender.spend(payload.len());
-        let queue = match (sender.queue, to) {
-            (Some(queue), _) => Ok(queue),
-            (None, Some(address)) => self.queue_at(address),
+        let connection = sender.connection;
+        let node = match (sender.node, to) {
+            (Some(node), _) => Ok(node),
+            (None, Some(address)) => self.find_or_make(address, None, self.on_demand.then_some(Kind::Queue)),
             (None, None) => {
                 let text = "a message for the anonymous relay needs the property 'to'";
                 Err(AmqpError::new(condition::INVALID_FIELD, text))
             }
         };
-        if let Ok(id) = queue
-            && let Some(queue) = self.queues.get_mut(id)
-        {
-            self.bytes += cost(payload.len());
-            queue.push(payload, format);
+        if let Ok(node) = node {
             self.counters.received += 1;
-            self.dispatch(id);
+            self.deliver(node, connection, payload, format);
         }
-        self.top_up(producer, queue.as_ref().ok().copied());
-        queue.map(|_| ())
+        self.top_up(producer, node.as_ref().ok().copied());
+        if let Ok(Found::Topic(id)) = node {
+            // One that was made only for this message.
+            self.after_topic_detach(id, true);
+        }
+        node.map(|_| ())
+    }
+
+    /// Puts a message where it goes.
+    pub(super) fn deliver(&mut self, node: Found, from: ConnectionId, payload: Bytes, format: u32) {
+        match node {
+            Found::Queue(id) => {
+                if let Some(queue) = self.queues.get_mut(id) {
+                    self.bytes += cost(payload.len());
+                    queue.push(payload, format);
+                    self.dispatch(id);
+                }
+            }
+            Found::Topic(id) => self.publish(id, from, &payload, format),
+        }
     }
 
     /// A consumer has credit.
@@ -122,7 +142,15 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
                 consumer.in_turns = false;
                 continue;
             }
-            let Some(message) = queue.take(consumer_id, consumer.manner.longest) else {
+            let Manner { longest, selector, .. } = &consumer.manner;
+            let message = match selector {
+                None => queue.take(consumer_id, *longest),
+                Some(selector) => queue.select(consumer_id, |message| {
+                    message.payload.len() as u64 <= *longest
+                        && selector.matches(&message.payload, message.failures())
+                }),
+            };
+            let Some(message) = message else {
                 // Nothing here is for it; its credit stays.
                 passed.push(consumer_id);
                 continue;
@@ -147,7 +175,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             }
         }
         queue.turns.extend(passed);
-        if gone {
+        if gone && !self.after_message(id) {
             self.made_room(Some(id));
         }
     }
@@ -161,6 +189,10 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             while browser.outlet.credit(*id) > 0
                 && let Some((cursor, payload, format)) = queue.copy(browser.cursor)
             {
+                if browser.manner.selector.as_ref().is_some_and(|selector| !selector.matches(&payload, 0)) {
+                    browser.cursor = cursor;
+                    continue;
+                }
                 *copies = copies.wrapping_add(1);
                 // A tag that no lease has: whatever becomes of a copy, nothing follows.
                 let tag = LeaseId::new(u32::MAX, *copies);
@@ -210,9 +242,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         let Some(queue) = self.queues.get_mut(id) else { return };
         queue.remove(message);
         self.bytes -= message.cost();
-        if queue.owner.is_none() && queue.is_unused() {
-            self.delete(id);
-        } else {
+        if !self.after_message(id) {
             self.made_room(Some(id));
         }
     }

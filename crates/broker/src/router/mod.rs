@@ -1,19 +1,26 @@
-//! All queues, who is attached to them, and what is under way: plain data, no I/O.
+//! All queues and topics, who is attached to them, and what is under way: plain data, no I/O.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | mod | addresses, attaching and detaching, temporary queues |
+//! | mod | attaching and detaching, nodes on demand and temporary ones |
+//! | address | what an address says of its node |
+//! | topic, subscription | publishing, and who gets what is published |
 //! | dispatch | messages to consumers, and what consumers say of them |
 //! | leases | which message is under way to whom |
 //! | credit | how much producers may send |
 
+mod address;
 mod credit;
 mod dispatch;
 mod leases;
 #[cfg(test)]
 mod model;
+mod subscription;
 #[cfg(test)]
 mod tests;
+mod topic;
+#[cfg(test)]
+mod topic_tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -24,14 +31,27 @@ use deuteron::{AmqpError, condition};
 use crate::queue::Queue;
 use crate::slots::{Slots, key};
 use crate::stats::Counters;
+use address::Found;
+pub(crate) use address::{Kind, Lifetime, Node};
 use credit::Producer;
 use dispatch::Consumer;
 pub(crate) use dispatch::{Manner, Verdict};
 use leases::Leases;
+use subscription::Subscription;
+pub(crate) use subscription::{Expiry, Filter, Subscribing, SubscriptionName};
+use topic::Topic;
 
 key! {
     /// Finds a queue.
     QueueId
+}
+key! {
+    /// Finds a topic.
+    TopicId
+}
+key! {
+    /// Finds a subscription.
+    SubscriptionId
 }
 key! {
     /// Finds a link on which we send.
@@ -49,12 +69,6 @@ key! {
 /// A connection, for what belongs to it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct ConnectionId(pub(crate) u64);
-
-/// Addresses of temporary queues start with this; no other queue has such an address.
-const TEMPORARY: &str = "deuteron:temporary:";
-
-/// Longer addresses are refused, in bytes.
-const MAX_ADDRESS: usize = 4096;
 
 /// Where messages leave the router.
 pub(crate) trait Outlet {
@@ -81,27 +95,30 @@ pub(crate) struct Limits {
     pub(crate) queue_bytes: u64,
     pub(crate) queue_messages: u64,
     pub(crate) queues: usize,
+    pub(crate) topics: usize,
+    pub(crate) subscriptions: usize,
     /// Credit that a producer has at most.
     pub(crate) window: u32,
 }
 
-/// The node that a link is to be attached to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Node<'a> {
-    /// The queue of this address, made if there is none.
-    Address(&'a str),
-    /// A new queue, which lives no longer than this connection.
-    Temporary(ConnectionId),
-}
+/// The address and kind of a node that a link was attached to.
+pub(crate) type Granted = (Arc<str>, Kind);
 
 /// All of the broker's state.
 pub(crate) struct Router<O, I> {
     limits: Limits,
     queues: Slots<QueueId, Queue>,
-    addresses: HashMap<Arc<str>, QueueId>,
-    /// Temporary queues, by owner.
+    topics: Slots<TopicId, Topic>,
+    subscriptions: Slots<SubscriptionId, Subscription>,
+    /// Subscriptions that can be found again.
+    named: HashMap<SubscriptionName, SubscriptionId>,
+    addresses: HashMap<Arc<str>, Found>,
+    /// Temporary nodes that go with their connection, by owner.
     temporary: HashMap<ConnectionId, Vec<QueueId>>,
-    /// What makes addresses of temporary queues unique among brokers.
+    temporary_topics: HashMap<ConnectionId, Vec<TopicId>>,
+    /// Nodes are made when they are first used.
+    on_demand: bool,
+    /// What makes addresses of temporary nodes unique among brokers.
     name: String,
     temporary_made: u64,
     consumers: Slots<ConsumerId, Consumer<O>>,
@@ -121,8 +138,13 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         Self {
             limits,
             queues: Slots::default(),
+            topics: Slots::default(),
+            subscriptions: Slots::default(),
+            named: HashMap::new(),
             addresses: HashMap::new(),
             temporary: HashMap::new(),
+            temporary_topics: HashMap::new(),
+            on_demand: true,
             name: name.into(),
             temporary_made: 0,
             consumers: Slots::default(),
@@ -135,9 +157,34 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         }
     }
 
-    /// How many queues there are.
+    /// From now on only what was configured can be used, and temporary nodes.
+    pub(crate) fn stop_making_on_demand(&mut self) {
+        self.on_demand = false;
+    }
+
+    /// Makes a node that stays although nobody uses it.
+    ///
+    /// # Errors
+    /// If the address is none, is that of another kind of node, or there are too many.
+    pub(crate) fn configure(&mut self, address: &str, kind: Kind) -> Result<(), AmqpError> {
+        match self.find_or_make(address, Some(kind), Some(kind))? {
+            Found::Queue(id) => {
+                if let Some(queue) = self.queues.get_mut(id) {
+                    queue.kept = true;
+                }
+            }
+            Found::Topic(id) => {
+                if let Some(topic) = self.topics.get_mut(id) {
+                    topic.kept = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many queues there are; those of subscriptions are not counted.
     pub(crate) fn queues(&self) -> usize {
-        self.queues.len()
+        self.queues.len() - self.subscriptions.len()
     }
 
     /// Messages in all queues, those under way included.
@@ -150,43 +197,75 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         self.bytes
     }
 
-    /// Messages of a queue, those under way included; `None` if there is no such queue.
+    /// Messages of a queue, or of all subscriptions to a topic, those under way included; `None` if there is no such node.
     pub(crate) fn messages_of(&self, address: &str) -> Option<u64> {
-        self.addresses.get(address).and_then(|id| self.queues.get(*id)).map(Queue::messages)
+        match self.addresses.get(address)? {
+            Found::Queue(id) => self.queues.get(*id).map(Queue::messages),
+            Found::Topic(id) => {
+                let subscriptions = self.topics.get(*id)?.subscriptions.iter();
+                let queues = subscriptions.filter_map(|id| self.subscriptions.get(*id)).map(|one| one.queue);
+                Some(queues.filter_map(|id| self.queues.get(id)).map(Queue::messages).sum())
+            }
+        }
     }
 
-    /// Attaches a consumer. It gets nothing before [`consumer_ready`](Self::consumer_ready).
+    /// Attaches a consumer: to a queue, or by a subscription to a topic. It gets nothing before
+    /// [`consumer_ready`](Self::consumer_ready). Returns the node's address and kind.
     pub(crate) fn open_consumer(
         &mut self,
         node: Node<'_>,
+        connection: ConnectionId,
         manner: Manner,
+        subscribing: Subscribing,
         outlet: O,
-    ) -> Result<(ConsumerId, Arc<str>), AmqpError> {
-        let queue = self.queue_for(node)?;
-        let consumer = self.consumers.insert(Consumer::new(queue, manner, outlet));
-        let queue = self.queues.get_mut(queue).ok_or_else(gone)?;
+    ) -> Result<(ConsumerId, Arc<str>, Kind), AmqpError> {
+        let id = match self.node_for(node)? {
+            Found::Queue(id) => id,
+            Found::Topic(id) => {
+                let opened = self.subscribe(id, connection, subscribing, manner, outlet);
+                if opened.is_err() {
+                    self.after_topic_detach(id, true);
+                }
+                return opened.map(|(consumer, address)| (consumer, address, Kind::Topic));
+            }
+        };
+        let browses = manner.browses;
+        let selects = manner.selector.is_some();
+        let consumer = self.consumers.insert(Consumer::new(id, manner, outlet));
+        let queue = self.queues.get_mut(id).ok_or_else(gone)?;
         queue.consumers.push(consumer);
-        if manner.browses {
+        if browses {
             queue.browsers.push(consumer);
+        } else if selects {
+            queue.selecting.push((consumer, 0));
         }
-        Ok((consumer, Arc::clone(&queue.address)))
+        Ok((consumer, Arc::clone(&queue.address), Kind::Queue))
     }
 
-    /// Attaches a producer: to a queue, or with `None` as anonymous relay. It has no credit before
+    /// Attaches a producer: to a queue or topic, or with `None` as anonymous relay. It has no credit before
     /// [`producer_ready`](Self::producer_ready).
     pub(crate) fn open_producer(
         &mut self,
         node: Option<Node<'_>>,
+        connection: ConnectionId,
         inlet: I,
-    ) -> Result<(ProducerId, Option<Arc<str>>), AmqpError> {
+    ) -> Result<(ProducerId, Option<Granted>), AmqpError> {
         let Some(node) = node else {
-            return Ok((self.producers.insert(Producer::new(None, inlet)), None));
+            return Ok((self.producers.insert(Producer::new(None, connection, inlet)), None));
         };
-        let id = self.queue_for(node)?;
-        let producer = self.producers.insert(Producer::new(Some(id), inlet));
-        let queue = self.queues.get_mut(id).ok_or_else(gone)?;
-        queue.producers.push(producer);
-        Ok((producer, Some(Arc::clone(&queue.address))))
+        let found = self.node_for(node)?;
+        let producer = self.producers.insert(Producer::new(Some(found), connection, inlet));
+        let address = match found {
+            Found::Queue(id) => self.queues.get_mut(id).map(|queue| {
+                queue.producers.push(producer);
+                Arc::clone(&queue.address)
+            }),
+            Found::Topic(id) => self.topics.get_mut(id).map(|topic| {
+                topic.producers.push(producer);
+                Arc::clone(&topic.address)
+            }),
+        };
+        Ok((producer, Some((address.ok_or_else(gone)?, found.kind()))))
     }
 
     /// A consumer's link is over: what it had goes back to its queue, each a failed attempt. With
@@ -204,83 +283,159 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
     /// A producer's link is over.
     pub(crate) fn close_producer(&mut self, id: ProducerId, closes: bool) {
         let Some(producer) = self.producers.remove(id) else { return };
-        let Some(queue) = producer.queue else { return };
-        if let Some(queue) = self.queues.get_mut(queue) {
-            queue.producers.retain(|other| *other != id);
+        match producer.node {
+            Some(Found::Queue(queue_id)) => {
+                if let Some(queue) = self.queues.get_mut(queue_id) {
+                    queue.producers.retain(|other| *other != id);
+                }
+                self.after_detach(queue_id, closes);
+            }
+            Some(Found::Topic(topic_id)) => {
+                if let Some(topic) = self.topics.get_mut(topic_id) {
+                    topic.producers.retain(|other| *other != id);
+                }
+                self.after_topic_detach(topic_id, closes);
+            }
+            None => {}
         }
-        self.after_detach(queue, closes);
     }
 
-    /// A connection is over: its temporary queues go.
+    /// A connection is over: its temporary nodes and subscriptions go.
     pub(crate) fn close_connection(&mut self, connection: ConnectionId) {
         for queue in self.temporary.remove(&connection).unwrap_or_default() {
             self.delete(queue);
         }
+        for topic in self.temporary_topics.remove(&connection).unwrap_or_default() {
+            self.delete_topic(topic);
+        }
+        self.end_subscriptions_of(connection);
     }
 
-    /// A temporary queue goes with the last link that was closed on it (3.5.9, where the policy is
-    /// left to us); one made on demand as soon as it is empty and unused.
+    /// A link to a queue is gone. A temporary queue goes with the last link that was closed on it, unless another
+    /// lifetime was asked for (3.5.10 to 3.5.13); one made on demand as soon as it is empty and unused.
     fn after_detach(&mut self, id: QueueId, closes: bool) {
         let Some(queue) = self.queues.get(id) else { return };
-        match queue.owner {
-            None if queue.is_unused() => self.delete(id),
-            Some(owner) if closes && queue.consumers.is_empty() && queue.producers.is_empty() => {
-                if let Some(owned) = self.temporary.get_mut(&owner) {
-                    owned.retain(|other| *other != id);
-                }
-                self.delete(id);
-            }
-            _ => {}
+        if let Some(subscription) = queue.subscription {
+            return self.after_subscriber(subscription, closes);
+        }
+        let linked = !queue.consumers.is_empty() || !queue.producers.is_empty();
+        let goes = match queue.lifetime {
+            None => queue.is_unused() && !queue.kept,
+            Some(Lifetime::OnClose) => closes && !linked,
+            Some(Lifetime::NoLinks) => !linked,
+            Some(Lifetime::NoMessages) => false,
+            Some(Lifetime::NoLinksOrMessages) => queue.is_unused(),
+        };
+        if goes {
+            self.delete(id);
         }
     }
 
-    fn queue_for(&mut self, node: Node<'_>) -> Result<QueueId, AmqpError> {
+    /// A message of a queue is done with. True if the queue went with it.
+    fn after_message(&mut self, id: QueueId) -> bool {
+        let Some(queue) = self.queues.get(id) else { return true };
+        let goes = match queue.lifetime {
+            None => queue.is_unused() && !queue.kept && queue.subscription.is_none(),
+            Some(Lifetime::NoMessages) => queue.messages() == 0,
+            Some(Lifetime::NoLinksOrMessages) => queue.is_unused(),
+            Some(Lifetime::OnClose | Lifetime::NoLinks) => false,
+        };
+        if goes {
+            self.delete(id);
+        }
+        goes
+    }
+
+    fn node_for(&mut self, node: Node<'_>) -> Result<Found, AmqpError> {
         match node {
-            Node::Address(address) => self.queue_at(address),
-            Node::Temporary(owner) => {
-                self.temporary_made += 1;
-                let address = format!("{TEMPORARY}{}:{}", self.name, self.temporary_made);
-                let id = self.make_queue(address.into(), Some(owner))?;
-                self.temporary.entry(owner).or_default().push(id);
-                Ok(id)
+            Node::Address { address, kind, new } => {
+                self.find_or_make(address, kind, self.on_demand.then_some(new))
+            }
+            Node::Temporary { owner, kind, lifetime } => self.make_temporary(owner, kind, lifetime),
+        }
+    }
+
+    /// The node of an address, made on demand: of the kind that is asked for, or else a `new` one.
+    fn find_or_make(
+        &mut self,
+        address: &str,
+        kind: Option<Kind>,
+        new: Option<Kind>,
+    ) -> Result<Found, AmqpError> {
+        let (name, kind) = address::parse(address, kind)?;
+        if let Some(found) = self.addresses.get(name) {
+            return match kind {
+                Some(kind) if kind != found.kind() => Err(address::other_kind(name, found.kind())),
+                _ => Ok(*found),
+            };
+        }
+        match new {
+            Some(new) if !name.starts_with(address::TEMPORARY) => self.make(name.into(), kind.unwrap_or(new)),
+            _ => Err(address::not_found(name)),
+        }
+    }
+
+    fn make_temporary(
+        &mut self,
+        owner: ConnectionId,
+        kind: Kind,
+        lifetime: Lifetime,
+    ) -> Result<Found, AmqpError> {
+        self.temporary_made += 1;
+        let found = self.make(address::temporary(&self.name, self.temporary_made), kind)?;
+        let owned = (lifetime == Lifetime::OnClose).then_some(owner);
+        match found {
+            Found::Queue(id) => {
+                if let Some(queue) = self.queues.get_mut(id) {
+                    (queue.owner, queue.lifetime) = (owned, Some(lifetime));
+                }
+                if let Some(owner) = owned {
+                    self.temporary.entry(owner).or_default().push(id);
+                }
+            }
+            Found::Topic(id) => {
+                if let Some(topic) = self.topics.get_mut(id) {
+                    (topic.owner, topic.lifetime) = (owned, Some(lifetime));
+                }
+                if let Some(owner) = owned {
+                    self.temporary_topics.entry(owner).or_default().push(id);
+                }
             }
         }
+        Ok(found)
     }
 
-    /// The queue of an address, made on demand.
-    fn queue_at(&mut self, address: &str) -> Result<QueueId, AmqpError> {
-        if let Some(id) = self.addresses.get(address) {
-            return Ok(*id);
-        }
-        if address.starts_with(TEMPORARY) {
-            let text = format!("the temporary queue '{address}' does not exist (any more)");
-            return Err(AmqpError::new(condition::NOT_FOUND, text));
-        }
-        if address.is_empty() || address.len() > MAX_ADDRESS {
-            let text = format!("an address has 1 to {MAX_ADDRESS} bytes, this one has {}", address.len());
-            return Err(AmqpError::new(condition::INVALID_FIELD, text));
-        }
-        self.make_queue(address.into(), None)
-    }
-
-    fn make_queue(&mut self, address: Arc<str>, owner: Option<ConnectionId>) -> Result<QueueId, AmqpError> {
-        if self.queues.len() >= self.limits.queues {
-            let text = format!("the broker has {} queues already, which is its limit", self.limits.queues);
+    fn make(&mut self, address: Arc<str>, kind: Kind) -> Result<Found, AmqpError> {
+        let (there, most) = match kind {
+            Kind::Queue => (self.queues(), self.limits.queues),
+            Kind::Topic => (self.topics.len(), self.limits.topics),
+        };
+        if there >= most {
+            let text = format!("the broker has {most} {}s already, which is its limit", kind.name());
             return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
         }
-        let id = self.queues.insert(Queue::new(Arc::clone(&address), owner));
-        self.addresses.insert(address, id);
-        Ok(id)
+        let found = match kind {
+            Kind::Queue => Found::Queue(self.queues.insert(Queue::new(Arc::clone(&address), None))),
+            Kind::Topic => Found::Topic(self.topics.insert(Topic::new(Arc::clone(&address)))),
+        };
+        self.addresses.insert(address, found);
+        Ok(found)
     }
 
     /// Deletes a queue with all that is in it; links to it are closed.
     fn delete(&mut self, id: QueueId) {
         let Some(queue) = self.queues.remove(id) else { return };
-        self.addresses.remove(&queue.address);
+        if queue.subscription.is_none() {
+            self.addresses.remove(&queue.address);
+        }
+        if let Some(owned) = queue.owner.and_then(|owner| self.temporary.get_mut(&owner)) {
+            owned.retain(|other| *other != id);
+        }
         self.bytes -= queue.bytes();
         self.counters.deleted += queue.messages();
         let error = || {
-            let text = format!("the queue '{}' was deleted", queue.address);
+            let what = if queue.subscription.is_some() { "the subscription to" } else { "the queue" };
+            let text = format!("{what} '{}' was deleted", queue.address);
             AmqpError::new(condition::RESOURCE_DELETED, text)
         };
         for consumer in &queue.consumers {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use deuteron::Message;
 use proptest::prelude::*;
 
-use super::tests::{LIMITS, text};
+use super::tests::{HERE, LIMITS, text};
 use super::*;
 
 const QUEUES: usize = 2;
@@ -152,10 +152,10 @@ impl World {
         let limits = Limits { queue_messages: 8, ..LIMITS };
         let model = Rc::new(RefCell::new(Model::default()));
         let mut router = Router::new(limits, "model");
-        let nodes = [Some(Node::Address(ADDRESSES[0])), Some(Node::Address(ADDRESSES[1])), None];
+        let nodes = [Some(Node::at(ADDRESSES[0])), Some(Node::at(ADDRESSES[1])), None];
         let producers = nodes.into_iter().enumerate().map(|(number, node)| {
             let inlet = In { model: Rc::clone(&model), number };
-            let (id, _) = router.open_producer(node, inlet).expect("it attaches");
+            let (id, _) = router.open_producer(node, HERE, inlet).expect("it attaches");
             router.producer_ready(id);
             id
         });
@@ -212,7 +212,13 @@ impl World {
         self.model.borrow_mut().consumers.insert(number, ModelConsumer { queue, settled, credit: 0 });
         let outlet = Out { model: Rc::clone(&self.model), number };
         let manner = Manner { settled, ..Manner::default() };
-        let opened = self.router.open_consumer(Node::Address(ADDRESSES[queue]), manner, outlet);
+        let opened = self.router.open_consumer(
+            Node::at(ADDRESSES[queue]),
+            HERE,
+            manner,
+            Subscribing::default(),
+            outlet,
+        );
         self.consumers.insert(number, opened.expect("it attaches").0);
     }
 

@@ -12,21 +12,21 @@ use super::*;
 pub(super) struct Link {
     pub(super) credit: Rc<Cell<u32>>,
     pub(super) sent: Rc<RefCell<Vec<(LeaseId, Bytes)>>>,
-    closed: Rc<RefCell<Option<AmqpError>>>,
+    pub(super) closed: Rc<RefCell<Option<AmqpError>>>,
 }
 
 impl Link {
-    fn with_credit(credit: u32) -> Self {
+    pub(super) fn with_credit(credit: u32) -> Self {
         let link = Self::default();
         link.credit.set(credit);
         link
     }
 
-    fn texts(&self) -> Vec<String> {
+    pub(super) fn texts(&self) -> Vec<String> {
         self.sent.borrow().iter().map(|(_, payload)| text(payload)).collect()
     }
 
-    fn lease(&self, index: usize) -> LeaseId {
+    pub(super) fn lease(&self, index: usize) -> LeaseId {
         self.sent.borrow()[index].0
     }
 }
@@ -63,10 +63,20 @@ pub(super) fn text(payload: &[u8]) -> String {
 
 pub(super) type TestRouter = Router<Link, Link>;
 
-pub(super) const LIMITS: Limits =
-    Limits { bytes: 1 << 20, queue_bytes: 1 << 20, queue_messages: 1000, queues: 100, window: 10 };
+pub(super) const LIMITS: Limits = Limits {
+    bytes: 1 << 20,
+    queue_bytes: 1 << 20,
+    queue_messages: 1000,
+    queues: 100,
+    topics: 100,
+    subscriptions: 100,
+    window: 10,
+};
 
-fn router(limits: Limits) -> TestRouter {
+/// The connection that everything is on where it does not matter.
+pub(super) const HERE: ConnectionId = ConnectionId(0);
+
+pub(super) fn router(limits: Limits) -> TestRouter {
     Router::new(limits, "test")
 }
 
@@ -77,14 +87,16 @@ fn produce(router: &mut TestRouter, link: &Link, producer: ProducerId, text: &st
 
 fn producer(router: &mut TestRouter, address: &str) -> (ProducerId, Link) {
     let link = Link::default();
-    let (id, _) = router.open_producer(Some(Node::Address(address)), link.clone()).expect("it attaches");
+    let (id, _) = router.open_producer(Some(Node::at(address)), HERE, link.clone()).expect("it attaches");
     router.producer_ready(id);
     (id, link)
 }
 
 fn consumer(router: &mut TestRouter, address: &str, credit: u32, manner: Manner) -> (ConsumerId, Link) {
     let link = Link::with_credit(credit);
-    let (id, _) = router.open_consumer(Node::Address(address), manner, link.clone()).expect("it attaches");
+    let (id, ..) = router
+        .open_consumer(Node::at(address), HERE, manner, Subscribing::default(), link.clone())
+        .expect("it attaches");
     router.consumer_ready(id);
     (id, link)
 }
@@ -241,7 +253,7 @@ fn large_messages_get_little_credit() {
 #[test]
 fn the_anonymous_relay_makes_queues_and_refuses_what_has_no_address() {
     let mut router = router(LIMITS);
-    let (id, address) = router.open_producer(None, Link::default()).unwrap();
+    let (id, address) = router.open_producer(None, HERE, Link::default()).unwrap();
     router.producer_ready(id);
     assert_eq!(address, None);
     let payload = Message::new("x").to_bytes();
@@ -257,10 +269,24 @@ fn the_anonymous_relay_makes_queues_and_refuses_what_has_no_address() {
 fn temporary_queues_have_addresses_of_their_own_and_go_with_their_connection() {
     let mut router = router(LIMITS);
     let owner = ConnectionId(7);
-    let (_, first) =
-        router.open_consumer(Node::Temporary(owner), Manner::default(), Link::default()).unwrap();
-    let (_, second) =
-        router.open_consumer(Node::Temporary(owner), Manner::default(), Link::default()).unwrap();
+    let (_, first, _) = router
+        .open_consumer(
+            Node::Temporary { owner, kind: Kind::Queue, lifetime: Lifetime::OnClose },
+            HERE,
+            Manner::default(),
+            Subscribing::default(),
+            Link::default(),
+        )
+        .unwrap();
+    let (_, second, _) = router
+        .open_consumer(
+            Node::Temporary { owner, kind: Kind::Queue, lifetime: Lifetime::OnClose },
+            HERE,
+            Manner::default(),
+            Subscribing::default(),
+            Link::default(),
+        )
+        .unwrap();
     assert_ne!(first, second);
     let (id, answers) = producer(&mut router, &first);
     produce(&mut router, &answers, id, "answer");
@@ -270,7 +296,7 @@ fn temporary_queues_have_addresses_of_their_own_and_go_with_their_connection() {
     assert_eq!(router.counters.deleted, 1);
     let closed = answers.closed.borrow().clone().expect("the link is closed");
     assert_eq!(closed.condition, condition::RESOURCE_DELETED);
-    let refused = router.open_producer(Some(Node::Address(&first)), Link::default()).unwrap_err();
+    let refused = router.open_producer(Some(Node::at(&first)), HERE, Link::default()).unwrap_err();
     assert_eq!(refused.condition, condition::NOT_FOUND);
 }
 
@@ -279,7 +305,16 @@ fn a_temporary_queue_goes_when_its_link_is_closed_but_not_when_it_is_detached() 
     let mut router = router(LIMITS);
     let owner = ConnectionId(1);
     let open = |router: &mut TestRouter| {
-        router.open_consumer(Node::Temporary(owner), Manner::default(), Link::default()).unwrap().0
+        router
+            .open_consumer(
+                Node::Temporary { owner, kind: Kind::Queue, lifetime: Lifetime::OnClose },
+                HERE,
+                Manner::default(),
+                Subscribing::default(),
+                Link::default(),
+            )
+            .unwrap()
+            .0
     };
     let detached = open(&mut router);
     router.close_consumer(detached, false);
@@ -309,7 +344,7 @@ fn a_queue_made_on_demand_goes_when_it_is_empty_and_unused() {
 fn there_are_limits_to_queues_and_addresses() {
     let mut router = router(Limits { queues: 1, ..LIMITS });
     let mut open = |address: &str| {
-        router.open_producer(Some(Node::Address(address)), Link::default()).map_err(|error| error.condition)
+        router.open_producer(Some(Node::at(address)), HERE, Link::default()).map_err(|error| error.condition)
     };
     assert!(open("q").is_ok());
     assert_eq!(open("r").err(), Some(condition::RESOURCE_LIMIT_EXCEEDED));
@@ -321,10 +356,17 @@ fn there_are_limits_to_queues_and_addresses() {
 fn waiting_for_a_queue_that_is_deleted_ends() {
     let mut router = router(Limits { queue_messages: 1, ..LIMITS });
     let owner = ConnectionId(1);
-    let (_, address) =
-        router.open_consumer(Node::Temporary(owner), Manner::default(), Link::default()).unwrap();
+    let (_, address, _) = router
+        .open_consumer(
+            Node::Temporary { owner, kind: Kind::Queue, lifetime: Lifetime::OnClose },
+            HERE,
+            Manner::default(),
+            Subscribing::default(),
+            Link::default(),
+        )
+        .unwrap();
     let link = Link::default();
-    let (id, _) = router.open_producer(None, link.clone()).unwrap();
+    let (id, _) = router.open_producer(None, HERE, link.clone()).unwrap();
     router.producer_ready(id);
     while link.credit.get() > 0 {
         link.credit.set(link.credit.get() - 1);

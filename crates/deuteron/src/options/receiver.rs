@@ -9,6 +9,7 @@ use deuteron_engine::LinkConfig;
 use super::{Deadlines, link::link_options};
 
 const SELECTOR: &str = "apache.org:selector-filter:string";
+const NO_LOCAL: &str = "apache.org:no-local-filter:list";
 
 /// Settings of a receiver. A `&str` or `String` converts to the options for that address.
 ///
@@ -39,6 +40,17 @@ impl ReceiverOptions {
         Self::new("").source(Source { dynamic: true, ..Source::default() })
     }
 
+    /// The durable subscription of that name, whatever it is to: an attach without a source, which a server answers with
+    /// the source that it knows for this link name and container id, or refuses. It has no credit but what
+    /// [`Receiver::add_credit`](crate::Receiver::add_credit) gives. Names of shared subscriptions end with `|global` or
+    /// `|` here, as clients of JMS have it.
+    #[must_use]
+    pub fn subscription(name: impl Into<String>) -> Self {
+        let mut options = Self::new("").manual_credit();
+        options.config.source = None;
+        options.name(name)
+    }
+
     /// Messages that the peer may send ahead of their being taken. Default 1,000. It is topped up
     /// as messages are taken. 0 is manual credit.
     #[must_use]
@@ -63,6 +75,17 @@ impl ReceiverOptions {
             value: Value::String(expression.into()),
         };
         self.filter("selector", Value::Described(Box::new(described)))
+    }
+
+    /// Not what this connection itself has sent (filter `apache.org:no-local-filter:list`). A peer that does not know it
+    /// leaves the filter out of [`remote_source`](crate::LinkHandle::remote_source).
+    #[must_use]
+    pub fn no_local(self) -> Self {
+        let described = Described {
+            descriptor: Value::Symbol(Symbol::from_static(NO_LOCAL)),
+            value: Value::List(Vec::new()),
+        };
+        self.filter("no-local", Value::Described(Box::new(described)))
     }
 
     /// A filter of any kind: a described value under a name (spec 3.5.8).
