@@ -80,6 +80,7 @@ async fn types_pass_from_peer_to_peer() {
 
 #[test]
 fn it_has_no_server() {
-    Row::our_client(PEER.title(), "send and receive, 0 B to 100 MiB")
-        .not_supported("it \"provides an AMQP 1.0 client implementation\", says its documentation, and no server");
+    Row::our_client(PEER.title(), "send and receive, 0 B to 100 MiB").not_supported(
+        "it \"provides an AMQP 1.0 client implementation\", says its documentation, and no server",
+    );
 }

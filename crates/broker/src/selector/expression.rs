@@ -10,32 +10,32 @@ pub(super) enum Expression {
     Literal(Literal),
     Field(Field),
     /// `-x`.
-    Negative(Box<Expression>),
+    Negative(Box<Self>),
     /// `x + y - z`, or `x * y / z`.
-    Arithmetic(Box<Expression>, Vec<(Operation, Expression)>),
-    Compare(Box<(Expression, Expression)>, Comparison),
+    Arithmetic(Box<Self>, Vec<(Operation, Self)>),
+    Compare(Box<(Self, Self)>, Comparison),
     /// `x [NOT] BETWEEN y AND z`.
     Between {
-        operands: Box<[Expression; 3]>,
+        operands: Box<[Self; 3]>,
         negated: bool,
     },
     In {
-        operand: Box<Expression>,
+        operand: Box<Self>,
         choices: Vec<Literal>,
         negated: bool,
     },
     Like {
-        operand: Box<Expression>,
+        operand: Box<Self>,
         pattern: Pattern,
         negated: bool,
     },
     IsNull {
-        operand: Box<Expression>,
+        operand: Box<Self>,
         negated: bool,
     },
-    Not(Box<Expression>),
-    And(Vec<Expression>),
-    Or(Vec<Expression>),
+    Not(Box<Self>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
 }
 
 /// A value in the text of a selector.

@@ -118,14 +118,12 @@ impl<'a> Lexer<'a> {
         let mut text = String::new();
         let mut chars = self.rest().char_indices().skip(1).peekable();
         while let Some((place, char)) = chars.next() {
-            if char == quote {
-                if chars.next_if(|(_, next)| *next == quote).is_none() {
-                    if text.is_empty() && quote == '"' {
-                        return Err(self.error("a name in double quotes is empty"));
-                    }
-                    self.at += place + 1;
-                    return Ok(text.into());
+            if char == quote && chars.next_if(|(_, next)| *next == quote).is_none() {
+                if text.is_empty() && quote == '"' {
+                    return Err(self.error("a name in double quotes is empty"));
                 }
+                self.at += place + 1;
+                return Ok(text.into());
             }
             text.push(char);
         }

@@ -22,8 +22,8 @@ struct World {
 enum Number {
     Literal(i64),
     Property(usize),
-    Negative(Box<Number>),
-    Calculation(Box<Number>, char, Box<Number>),
+    Negative(Box<Self>),
+    Calculation(Box<Self>, char, Box<Self>),
 }
 
 #[derive(Clone, Debug)]
@@ -32,14 +32,14 @@ enum Condition {
     Property(usize),
     Order(Number, &'static str, Number),
     Texts(usize, bool, String),
-    Truths(Box<Condition>, bool, usize),
+    Truths(Box<Self>, bool, usize),
     Between(Number, bool, Number, Number),
     In(usize, bool, Vec<String>),
     Starts(usize, bool, String),
     NumberIsNull(usize, bool),
-    Not(Box<Condition>),
-    And(Box<Condition>, Box<Condition>),
-    Or(Box<Condition>, Box<Condition>),
+    Not(Box<Self>),
+    And(Box<Self>, Box<Self>),
+    Or(Box<Self>, Box<Self>),
 }
 
 fn number() -> impl Strategy<Value = Number> {
