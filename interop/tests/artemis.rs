@@ -1,10 +1,12 @@
 //! Deuteron's client and Apache ActiveMQ Artemis.
 
+use deuteron::Connection;
 use deuteron_interop::Typed;
 use deuteron_interop::scenario::server as scenario;
-use deuteron_interop::server::Artemis;
+use deuteron_interop::server::{Artemis, Server};
 use serde_json::Value;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// The instance that all tests share which do not stop it.
 fn shared() -> Option<Arc<Artemis>> {
@@ -91,4 +93,42 @@ async fn reconnect() {
 async fn failover() {
     let (Some(first), Some(second)) = (another().await, another().await) else { return };
     scenario::failover(&first, &second).await;
+}
+
+/// A shared subscription is named by what comes before the bar in the link's name: two links of one connection can share it.
+#[tokio::test]
+async fn shared_subscription_on_one_connection() {
+    let Some(server) = shared() else { return };
+    let connection = Connection::connect(server.url()).await.expect("it connects");
+    let node = server.topic("artemis.shared").await;
+    let mut workers = Vec::new();
+    for name in ["workers|1", "workers|2"] {
+        let options = node.receiver().shared("workers").name(name).manual_credit();
+        workers.push(connection.receiver(options).await.expect("the receiver opens"));
+    }
+    let sender = connection.sender(node.sender()).await.expect("the sender opens");
+    for (number, worker) in workers.iter().enumerate() {
+        worker.add_credit(1);
+        let text = number.to_string();
+        let outcome = sender.send(&*text).await.expect("the message is sent");
+        assert!(outcome.is_accepted(), "{outcome:?}");
+        let delivery =
+            worker.recv_timeout(Duration::from_secs(60)).await.expect("it comes here, where the credit is");
+        assert_eq!(delivery.message().expect("it is a message").body_text(), Some(&*text));
+        delivery.accept().expect("it is not settled yet");
+    }
+    connection.close().await.expect("it closes");
+}
+
+/// What is a queue is no topic, and the refusal says so.
+#[tokio::test]
+async fn a_queue_is_no_topic() {
+    let Some(server) = shared() else { return };
+    let connection = Connection::connect(server.url()).await.expect("it connects");
+    connection.sender(server.queue("artemis.queue").await.sender()).await.expect("the sender opens");
+    let topic = server.topic("artemis.queue").await.receiver();
+    let error = connection.receiver(topic).await.expect_err("it is a queue");
+    assert_eq!(error.condition(), Some("amqp:illegal-state"), "{error}");
+    assert!(error.description().contains("not configured for topic support"), "{error}");
+    connection.close().await.expect("it closes");
 }

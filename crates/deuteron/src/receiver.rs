@@ -123,9 +123,6 @@ impl Receiver {
     /// [`on_drained`](crate::MessagingHandler::on_drained) tells the end.
     pub fn drain(&self) -> Draining {
         self.owner.shared.command(|core| {
-            if let Some(state) = core.links.get_mut(&self.facts.id) {
-                state.drained = false;
-            }
             if let Some(mut link) = core.engine.link(self.facts.id) {
                 link.drain();
             }
@@ -158,7 +155,7 @@ impl Future for Draining {
         poll_core(&this.link.owner.shared, cx, &this.bound, what, |core, waiter| {
             let draining = core.engine.link(facts.id).is_some_and(|link| link.is_draining());
             match core.links.get_mut(&facts.id) {
-                Some(state) if state.drained || !draining => return Some(Ok(())),
+                Some(_) if !draining => return Some(Ok(())),
                 Some(state) => state.waiters.register(waiter),
                 None => {}
             }

@@ -295,6 +295,20 @@ async fn a_drain_takes_what_is_there_and_gives_the_rest_back() {
 }
 
 #[tokio::test]
+async fn a_drain_does_not_end_with_the_one_before() {
+    let pair = pair().await;
+    let (sender, receiver) = pair.downwards(ReceiverOptions::new("q").manual_credit()).await;
+    for _ in 0..100 {
+        // There is nothing to give back: this is over at once, and what it tells comes later.
+        receiver.drain().await.unwrap();
+        receiver.add_credit(5);
+        receiver.drain().await.unwrap();
+        assert_eq!(receiver.credit(), 0);
+    }
+    assert_eq!(sender.credit(), 0);
+}
+
+#[tokio::test]
 async fn send_now_queues_up_to_its_limit() {
     let pair = pair().await;
     let (sender, receiver) = pair.downwards(ReceiverOptions::new("q").manual_credit()).await;

@@ -116,7 +116,6 @@ fn adopt_link(core: &mut Core, facts: LinkFacts) -> Arc<LinkFacts> {
         inbox: VecDeque::new(),
         waiters: WakerSet::default(),
         failure: None,
-        drained: false,
     };
     core.links.insert(facts.id, state);
     facts

@@ -79,7 +79,6 @@ fn route(core: &mut Core, event: Event, batch: &mut Vec<Notice>, woken: &mut Vec
         }
         Event::LinkDrained(id) => {
             let Some(link) = core.links.get_mut(&id) else { return };
-            link.drained = true;
             link.waiters.take_into(woken);
             Notice::Drained(id)
         }

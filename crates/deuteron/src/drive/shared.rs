@@ -56,7 +56,6 @@ pub(crate) struct LinkState {
     pub(crate) waiters: WakerSet,
     /// A deadline that passed, or an error of the peer's, seen while our side was still open.
     pub(crate) failure: Option<Error>,
-    pub(crate) drained: bool,
 }
 
 pub(crate) struct SessionFacts {
