@@ -50,6 +50,23 @@ pub(crate) struct BrokerArgs {
     /// How many queues there may be; further ones are refused. Default: 100,000.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_queues: Option<usize>,
+    /// How many topics there may be; further ones are refused. Default: 100,000.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_topics: Option<usize>,
+    /// How many subscriptions there may be, to all topics together; further ones are refused. Default: 100,000.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_subscriptions: Option<usize>,
+    /// A queue that is there from the start. May be given several times.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) queue: Vec<String>,
+    /// A topic that is there from the start, and what its address means when a client does not say. May be given
+    /// several times.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) topic: Vec<String>,
+    /// Makes no queues and topics on demand: what is not named by --queue or --topic is refused, temporary addresses
+    /// apart.
+    #[arg(long)]
+    pub(crate) no_on_demand: bool,
     /// Messages that each producer may send ahead. Default: 1,000.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) credit: Option<u32>,

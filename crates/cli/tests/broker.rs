@@ -1,0 +1,199 @@
+//! Options of `broker`, and what it does for the other commands: topics, subscriptions, selectors.
+
+mod common;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout, Stdio};
+
+use common::{Broker, deuteron, good, good_with_input, run, trace};
+
+/// A `receive` that runs, and has said that it is attached.
+struct Receiving {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Receiving {
+    fn start(args: &[&str]) -> Self {
+        let mut child = deuteron(&[&["receive", "--trace"], args].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let mut frames = BufReader::new(child.stderr.take().expect("it is piped"));
+        let mut line = String::new();
+        while !line.contains("-> @flow") {
+            line.clear();
+            assert_ne!(frames.read_line(&mut line).expect("it is written"), 0, "it ended before it received");
+        }
+        // Somebody has to read the rest.
+        std::thread::spawn(move || std::io::copy(&mut frames, &mut std::io::sink()));
+        let out = BufReader::new(child.stdout.take().expect("it is piped"));
+        Self { child, out }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).expect("it is written");
+        line.trim_end().to_owned()
+    }
+
+    #[track_caller]
+    fn ended(mut self) {
+        assert!(self.child.wait().expect("it ends").success());
+    }
+}
+
+#[test]
+fn each_subscriber_of_a_topic_gets_each_message() {
+    let broker = Broker::start(&["--topic", "news"]);
+    let url = broker.url("news");
+    good(&["send", &url, "nobody hears this"]);
+    let mut both =
+        [Receiving::start(&[&url, "--count", "2"]), Receiving::start(&[&url, "--count", "2", "--topic"])];
+    good_with_input(&["send", &url, "--lines"], b"one\ntwo\n");
+    for receiver in &mut both {
+        assert_eq!((receiver.line(), receiver.line()), ("one".to_owned(), "two".to_owned()));
+    }
+    both.map(Receiving::ended);
+    // The same by capability, and a queue beside it.
+    let mut other = Receiving::start(&[&broker.url("other"), "--topic", "--count", "1"]);
+    good(&["send", &broker.url("other"), "--topic", "x"]);
+    assert_eq!(other.line(), "x");
+    other.ended();
+}
+
+#[test]
+fn a_durable_subscription_collects_until_it_is_ended() {
+    let broker = Broker::start(&["--topic", "news"]);
+    let url = broker.url("news");
+    let durable = ["receive", &url, "--durable", "mine", "--container-id", "me"];
+    let with = |more: &[&str]| good(&[&durable[..], more].concat());
+    assert_eq!(with(&["--timeout", "1ms"]), "");
+    good_with_input(&["send", &url, "--lines"], b"one\ntwo\n");
+    assert_eq!(with(&["--count", "1"]), "one\n");
+    good(&["send", &url, "three"]);
+    assert_eq!(with(&["--count", "2"]), "two\nthree\n");
+    good(&["send", &url, "gone"]);
+    assert_eq!(with(&["--unsubscribe"]), "");
+    good(&["send", &url, "gone too"]);
+    assert_eq!(with(&["--until-empty", "--unsubscribe"]), "");
+}
+
+#[test]
+fn a_shared_subscription_is_shared_out() {
+    let broker = Broker::start(&["--topic", "news"]);
+    let url = broker.url("news");
+    let share = |id: &str| {
+        let args =
+            [&url, "--shared", "workers", "--global", "--container-id", id, "--count", "2", "--credit", "2"];
+        Receiving::start(&args)
+    };
+    let (mut first, mut second) = (share("a"), share("b"));
+    good_with_input(&["send", &url, "--lines"], b"1\n2\n3\n4\n");
+    let mut all = [first.line(), first.line(), second.line(), second.line()];
+    all.sort();
+    assert_eq!(all, ["1", "2", "3", "4"]);
+    first.ended();
+    second.ended();
+    // Kept, it goes on collecting.
+    let kept = ["receive", &url, "--shared", "kept", "--global", "--keep"];
+    assert_eq!(good(&[&kept[..], &["--timeout", "1ms"]].concat()), "");
+    good(&["send", &url, "later"]);
+    assert_eq!(good(&[&kept[..], &["--count", "1"]].concat()), "later\n");
+}
+
+#[test]
+fn selectors_choose() {
+    let broker = Broker::start(&[]);
+    let url = broker.url("q");
+    for (colour, size) in [("green", "5"), ("red", "6"), ("green", "7")] {
+        good(&[
+            "send",
+            &url,
+            &format!("{colour} {size}"),
+            "-p",
+            &format!("colour={colour}"),
+            "-p",
+            &format!("size:int={size}"),
+        ]);
+    }
+    let green = "colour = 'green' AND size > 5";
+    assert_eq!(good(&["browse", &url, "--selector", green]), "green 7\n");
+    assert_eq!(good(&["receive", &url, "--selector", green, "--until-empty"]), "green 7\n");
+    assert_eq!(good(&["receive", &url, "--until-empty"]), "green 5\nred 6\n");
+    let wrong = run(&["receive", &url, "--selector", "size >"]).expect(1);
+    assert!(wrong.err.contains("amqp:invalid-field") || wrong.err.contains("selector"), "{}", wrong.err);
+}
+
+#[test]
+fn only_what_is_configured_is_there() {
+    let broker = Broker::start(&["--queue", "q", "--topic", "t", "--no-on-demand"]);
+    good(&["send", &broker.url("q"), "x"]);
+    good(&["send", &broker.url("t"), "x"]);
+    let refused = run(&["send", &broker.url("other"), "x"]).expect(1);
+    assert!(refused.err.contains("amqp:not-found"), "{}", refused.err);
+    assert_eq!(good(&["receive", &broker.url("q"), "--until-empty"]), "x\n");
+}
+
+#[test]
+fn further_nodes_are_refused() {
+    let broker = Broker::start(&["--max-queues", "1", "--max-topics", "1", "--max-subscriptions", "1"]);
+    good(&["send", &broker.url("q"), "x"]);
+    run(&["send", &broker.url("other"), "x"]).expect(1);
+    let first = Receiving::start(&[&broker.url("t"), "--topic", "--count", "1"]);
+    run(&["receive", &broker.url("t"), "--topic", "--count", "1", "--timeout", "10s"]).expect(1);
+    run(&["send", &broker.url("u"), "--topic", "x"]).expect(1);
+    good(&["send", &broker.url("t"), "--topic", "x"]);
+    first.ended();
+}
+
+#[test]
+fn bounds_make_senders_wait() {
+    for bound in [["--max-bytes", "10k"], ["--max-queue-bytes", "10k"], ["--max-queue-messages", "10"]] {
+        let broker = Broker::start(&[&bound[..], &["--credit", "1"]].concat());
+        let url = broker.url("q");
+        let full = run(&["send", &url, "--size", "1k", "--count", "100", "--timeout", "100ms"]).expect(5);
+        assert!(full.err.contains("credit"), "{bound:?}: {}", full.err);
+        let held = good(&["receive", &url, "--until-empty"]).lines().count();
+        assert!((1..=20).contains(&held), "{bound:?}: {held}");
+    }
+}
+
+#[test]
+fn the_broker_says_who_it_is() {
+    let broker = Broker::start(&[
+        "--container-id",
+        "the-broker",
+        "--heartbeat",
+        "7s",
+        "--credit",
+        "5",
+        "--threads",
+        "1",
+    ]);
+    let frames = trace(&["send", &broker.url("q")]);
+    let open = frames.lines().find(|line| line.contains("<- @open")).expect("an open");
+    assert!(open.contains("container-id=\"the-broker\"") && open.contains("idle-time-out="), "{open}");
+    let flow = frames.lines().rfind(|line| line.contains("<- @flow")).expect("a flow");
+    assert!(flow.contains("link-credit=5"), "{flow}");
+}
+
+#[test]
+fn it_listens_at_several_places() {
+    let mut child = deuteron(&["broker", "--listen", "amqp://127.0.0.1:0", "--listen", "amqp://127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    let urls: Vec<_> = lines
+        .by_ref()
+        .take(2)
+        .map(|line| line.expect("text").trim_start_matches("listening at ").to_owned())
+        .collect();
+    good(&["send", &format!("{}/q", urls[0]), "x"]);
+    assert_eq!(good(&["receive", &format!("{}/q", urls[1]), "--count", "1"]), "x\n");
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+}
