@@ -27,7 +27,7 @@ demo: cargo-here ## one run that shows it all: 100,000 messages, a server killed
 	cargo build --release -p deuteron-cli
 	cargo run --quiet --release -p deuteron-cli -- demo
 
-test: cargo-here ## all tests, those against Qpid Proton and rhea included (installs them under .peers/ where it may)
+test: cargo-here ## all tests, those against other people's programs included (installs them under .peers/ where it may)
 	@scripts/test.sh
 
 interop-table: cargo-here ## the tests with other people's programs alone, and their table into docs/interop.md

@@ -243,7 +243,8 @@ impl Transaction {
         delivery.dispose(|core| transactions::retire(core, self.held.key, delivery.id, outcome))
     }
 
-    /// Makes it all happen. The request is made at once; the result may be awaited, or dropped, which changes nothing. A
+    /// Makes it all happen. Wait for the outcome of each message before: one that still waits for credit would come after
+    /// the commit, and be refused. The request is made at once; the result may be awaited, or dropped, which changes nothing. A
     /// handler is told by [`on_transaction_committed`](crate::MessagingHandler::on_transaction_committed) or
     /// [`on_transaction_commit_failed`](crate::MessagingHandler::on_transaction_commit_failed).
     pub fn commit(&self) -> Discharging {
