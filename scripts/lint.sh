@@ -38,6 +38,7 @@ python_lint() {
 }
 
 check "formatting" cargo fmt --all --check
+check "formatting of the fe2o3 peer" cargo fmt --manifest-path interop/peers/fe2o3/Cargo.toml --check
 check "layering" scripts/layering.sh
 check "clippy" cargo clippy $locked --quiet --keep-going --workspace --all-targets --all-features -- -D warnings
 check "rustdoc" env RUSTDOCFLAGS="-D warnings" cargo doc $locked --quiet --workspace --no-deps --all-features

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what tests, lints and benchmarks need beside Rust, under .peers/:  peers.sh [test|ruff|bench]...   (default: test)
-#   test    Qpid Proton's Python package, with TLS and SASL, rhea, go-amqp, and Apache ActiveMQ Artemis
+#   test    Qpid Proton's Python package, with TLS and SASL, rhea, go-amqp, fe2o3-amqp, and Apache ActiveMQ Artemis
 #   ruff    the linter of the Python files
 #   bench   Proton's C and C++ libraries, for the programs that ours are measured beside
 # What cannot be installed is listed in .peers/missing, one "name: reason" a line. That is an error only when CI is set.
@@ -137,6 +137,21 @@ go_amqp() {
     mv .peers/go-amqp/.wanted .peers/go-amqp/.installed
 }
 
+# A cargo project of its own: what fe2o3-amqp depends on is no dependency of ours.
+fe2o3() {
+    local reason
+    mkdir -p .peers/fe2o3
+    cat interop/peers/fe2o3/Cargo.* interop/peers/fe2o3/src/* <(cargo --version) > .peers/fe2o3/.wanted
+    cmp -s .peers/fe2o3/.wanted .peers/fe2o3/.installed && return
+    echo "building fe2o3-amqp (a minute or two)"
+    if ! cargo build --locked --manifest-path interop/peers/fe2o3/Cargo.toml --target-dir .peers/fe2o3/target > .peers/log/fe2o3 2>&1 < /dev/null; then
+        missing fe2o3 "cargo could not build interop/peers/fe2o3 (see .peers/log/fe2o3)"
+        return
+    fi
+    cp .peers/fe2o3/target/debug/fe2o3_peer .peers/fe2o3/peer
+    mv .peers/fe2o3/.wanted .peers/fe2o3/.installed
+}
+
 ruff() {
     local reason
     [ -e ".peers/ruff/.installed-$RUFF" ] && return
@@ -157,7 +172,7 @@ install() {
 
 for what in "${@:-test}"; do
     case $what in
-        test) install proton; install rhea; install go-amqp; install artemis ;;
+        test) install proton; install rhea; install go-amqp; install fe2o3; install artemis ;;
         ruff) install ruff ;;
         bench) install proton-c ;;
         *) echo "peers.sh: unknown: $what (use test, ruff, bench)" >&2; exit 2 ;;

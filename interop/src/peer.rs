@@ -19,11 +19,13 @@ pub enum Kind {
     Rhea,
     /// `go_amqp/`: Azure's go-amqp. It is a client only.
     GoAmqp,
+    /// `fe2o3/`: fe2o3-amqp, in Rust.
+    Fe2o3,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Proton, Self::Rhea, Self::GoAmqp];
+    pub const ALL: [Self; 4] = [Self::Proton, Self::Rhea, Self::GoAmqp, Self::Fe2o3];
 
     /// The name that `types.json` and `.peers/missing` know it by.
     pub fn name(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Kind {
             Self::Proton => "proton",
             Self::Rhea => "rhea",
             Self::GoAmqp => "go-amqp",
+            Self::Fe2o3 => "fe2o3",
         }
     }
 
@@ -40,6 +43,7 @@ impl Kind {
             Self::Proton => "Proton 0.40.0",
             Self::Rhea => "rhea 3.0.5",
             Self::GoAmqp => "go-amqp 1.7.0",
+            Self::Fe2o3 => "fe2o3-amqp 0.18.4",
         }
     }
 
@@ -47,7 +51,7 @@ impl Kind {
     pub fn other(self) -> Self {
         match self {
             Self::Proton => Self::Rhea,
-            Self::Rhea | Self::GoAmqp => Self::Proton,
+            Self::Rhea | Self::GoAmqp | Self::Fe2o3 => Self::Proton,
         }
     }
 
@@ -65,6 +69,7 @@ impl Kind {
             Self::Proton => "bin/python",
             Self::Rhea => "node_modules/rhea",
             Self::GoAmqp => "peer",
+            Self::Fe2o3 => "peer",
         };
         is_installed(self.name(), file)
     }
@@ -85,8 +90,8 @@ impl Kind {
                     .arg(peers.join("rhea_peer.js"));
                 command
             }
-            Self::GoAmqp => {
-                let mut command = Command::new(root.join(".peers/go-amqp/peer"));
+            Self::GoAmqp | Self::Fe2o3 => {
+                let mut command = Command::new(root.join(format!(".peers/{}/peer", self.name())));
                 command.arg("--table").arg(peers.join("types.json"));
                 command
             }

@@ -82,14 +82,31 @@ pub async fn their_client_logs_in(kind: Kind, mechanism: &str) {
         .allow_insecure_mechanisms(true);
     let server = OurServer::start(options, []);
     let url = format!("amqp://127.0.0.1:{}", server.port());
-    Peer::start(kind, ["send", &url, "q", "1", "100", "--user", USER, "--password", PASSWORD])
-        .succeed()
-        .await;
+    Peer::start(
+        kind,
+        ["send", &url, "q", "1", "100", "--mechanisms", mechanism, "--user", USER, "--password", PASSWORD],
+    )
+    .succeed()
+    .await;
     assert_eq!(server.opened(), (Some(USER.to_owned()), Some(mechanism.to_owned())));
     assert_eq!(server.received().0, "q");
 
-    let mut intruder =
-        Peer::start(kind, ["send", &url, "q", "1", "100", "--user", USER, "--password", "another one"]);
+    let mut intruder = Peer::start(
+        kind,
+        [
+            "send",
+            &url,
+            "q",
+            "1",
+            "100",
+            "--mechanisms",
+            mechanism,
+            "--user",
+            USER,
+            "--password",
+            "another one",
+        ],
+    );
     intruder.wait("transport_error").await;
     assert!(named(intruder.seen(), "opened").next().is_none(), "{:?}", intruder.seen());
     let feature = format!("SASL {mechanism}, wrong password refused");
