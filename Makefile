@@ -4,6 +4,7 @@
 
 # Where `make install` puts things.
 PREFIX ?= $(HOME)/.local
+BUILT = $(or $(CARGO_TARGET_DIR),target)/release/deuteron
 
 help: ## this list
 	@echo "Deuteron: AMQP 1.0 messaging. Targets:"
@@ -17,11 +18,11 @@ build: cargo-here ## the `deuteron` command, optimized: target/release/deuteron
 
 install: build ## the command, its manual pages and completions, under PREFIX (default ~/.local)
 	install -d "$(PREFIX)/bin" "$(PREFIX)/share/man/man1" "$(PREFIX)/share/bash-completion/completions" "$(PREFIX)/share/zsh/site-functions" "$(PREFIX)/share/fish/vendor_completions.d"
-	install -m 755 target/release/deuteron "$(PREFIX)/bin/deuteron"
-	target/release/deuteron man "$(PREFIX)/share/man/man1"
-	target/release/deuteron completions bash > "$(PREFIX)/share/bash-completion/completions/deuteron"
-	target/release/deuteron completions zsh > "$(PREFIX)/share/zsh/site-functions/_deuteron"
-	target/release/deuteron completions fish > "$(PREFIX)/share/fish/vendor_completions.d/deuteron.fish"
+	install -m 755 "$(BUILT)" "$(PREFIX)/bin/deuteron"
+	"$(BUILT)" man "$(PREFIX)/share/man/man1"
+	"$(BUILT)" completions bash > "$(PREFIX)/share/bash-completion/completions/deuteron"
+	"$(BUILT)" completions zsh > "$(PREFIX)/share/zsh/site-functions/_deuteron"
+	"$(BUILT)" completions fish > "$(PREFIX)/share/fish/vendor_completions.d/deuteron.fish"
 
 demo: cargo-here ## one run that shows it all: 100,000 messages, a server killed, failover, nothing lost
 	cargo build --release -p deuteron-cli

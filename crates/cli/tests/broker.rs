@@ -55,7 +55,7 @@ fn each_subscriber_of_a_topic_gets_each_message() {
     for receiver in &mut both {
         assert_eq!((receiver.line(), receiver.line()), ("one".to_owned(), "two".to_owned()));
     }
-    both.map(Receiving::ended);
+    both.into_iter().for_each(Receiving::ended);
     // The same by capability, and a queue beside it.
     let mut other = Receiving::start(&[&broker.url("other"), "--topic", "--count", "1"]);
     good(&["send", &broker.url("other"), "--topic", "x"]);

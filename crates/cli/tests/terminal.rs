@@ -63,6 +63,17 @@ fn long_work_has_a_bar_at_a_terminal() {
 }
 
 #[test]
+fn a_bar_can_be_turned_off() {
+    let broker = Broker::start(&[]);
+    let (mut ours, theirs) = terminal();
+    let args = ["send", &broker.url("q"), "--rate", "100", "--duration", "1500ms", "--no-progress"];
+    let mut sender = deuteron(&args).stderr(theirs).spawn().expect("it runs");
+    let shown = read_until(&mut ours, "messages accepted by q");
+    assert!(shown.starts_with("deuteron: ") && !shown.contains('\u{1b}'), "{shown:?}");
+    assert!(sender.wait().expect("it ends").success());
+}
+
+#[test]
 fn a_pipe_has_no_bar() {
     let broker = Broker::start(&[]);
     for command in ["send", "bench"] {

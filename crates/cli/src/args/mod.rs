@@ -236,20 +236,38 @@ mod tests {
         words
     }
 
+    /// A line for a shell has good arguments for us.
+    fn works(line: &str, page: &std::path::Path) {
+        let line = &line[line.find("deuteron ").expect("it has it")..];
+        let line = line.split(" #").next().expect("a part").replace("URL", "amqp://host/q");
+        let end = ["|", ">", "<", ">>", "&"];
+        let words: Vec<_> =
+            words(&line).into_iter().take_while(|word| !end.contains(&word.as_str())).collect();
+        if let Err(error) = Deuteron::try_parse_from(&words) {
+            panic!("{}: {line}: {error}", page.display());
+        }
+    }
+
     #[test]
-    fn the_page_shows_lines_that_work() {
+    fn all_pages_show_lines_that_work() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let pages =
+            ["docs", "docs/servers"].map(|folder| std::fs::read_dir(root.join(folder)).expect("it is there"));
+        let pages = pages.into_iter().flatten().map(|entry| entry.expect("it is readable").path());
+        let pages = pages
+            .filter(|path| path.extension().is_some_and(|name| name == "md"))
+            .chain([root.join("README.md")]);
         let mut seen = 0;
-        for line in PAGE.lines().filter(|line| line.starts_with("deuteron ") || line.contains("| deuteron "))
-        {
-            let line = &line[line.find("deuteron ").expect("it has it")..];
-            let line = line.split(" #").next().expect("a part").replace("URL", "amqp://host/q");
-            let end = ["|", ">", "<", ">>", "&"];
-            let words: Vec<_> =
-                words(&line).into_iter().take_while(|word| !end.contains(&word.as_str())).collect();
-            if let Err(error) = Deuteron::try_parse_from(&words) {
-                panic!("{line}: {error}");
+        for page in pages {
+            let text = std::fs::read_to_string(&page).expect("it is text").replace("\\\n", " ");
+            let shown = |line: &&str| {
+                line.trim_start().starts_with("deuteron ")
+                    || !line.starts_with('|') && line.contains("| deuteron ")
+            };
+            for line in text.lines().filter(shown) {
+                works(line, &page);
+                seen += 1;
             }
-            seen += 1;
         }
         assert!(seen > 30, "{seen}");
     }
