@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) next_connection: AtomicU64,
     /// Connections in any phase.
     pub(crate) handlers: AtomicUsize,
+    pub(crate) next_coordinator: AtomicU64,
+    pub(crate) transaction_timeout: Option<Duration>,
     /// Told when the last connection is gone.
     pub(crate) idle: Notify,
 }
@@ -58,6 +60,8 @@ impl Broker {
             connections: AtomicUsize::new(0),
             next_connection: AtomicU64::new(0),
             handlers: AtomicUsize::new(0),
+            next_coordinator: AtomicU64::new(0),
+            transaction_timeout: config.transaction_timeout,
             idle: Notify::new(),
         });
         let mut handle = BrokerHandle { shared, container, urls: Vec::new(), stops: true };
@@ -192,6 +196,7 @@ impl Shared {
             queues: router.queues(),
             topics: router.topics(),
             subscriptions: router.subscriptions(),
+            transactions: router.transactions(),
             messages: router.messages(),
             bytes: router.bytes(),
             received: counters.received,

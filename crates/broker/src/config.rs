@@ -52,6 +52,11 @@ pub struct BrokerConfig {
     /// Makes queues and topics when they are first used. Default true. If false, only [`queues`](Self::queues),
     /// [`topics`](Self::topics) and dynamic nodes can be used; a link to anything else is refused.
     pub on_demand: bool,
+    /// How many transactions a connection may have open; further ones are refused. Default 1,000.
+    pub max_transactions: usize,
+    /// How long a transaction may take, from its declaration to its discharge; then it is rolled back. Default 5 minutes;
+    /// `None` for ever.
+    pub transaction_timeout: Option<Duration>,
     /// Credit that each producer has at most, in messages. Default 1,000.
     pub credit_window: u32,
     /// For [`Broker::start_on_thread`](crate::Broker::start_on_thread): threads that connections are
@@ -74,6 +79,8 @@ impl Default for BrokerConfig {
             max_queues: 100_000,
             max_topics: 100_000,
             max_subscriptions: 100_000,
+            max_transactions: 1000,
+            transaction_timeout: Some(Duration::from_secs(300)),
             queues: Vec::new(),
             topics: Vec::new(),
             on_demand: true,
@@ -113,6 +120,7 @@ impl BrokerConfig {
             queues: self.max_queues,
             topics: self.max_topics,
             subscriptions: self.max_subscriptions,
+            transactions: self.max_transactions,
             window: self.credit_window.max(1),
         }
     }

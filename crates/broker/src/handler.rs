@@ -7,13 +7,14 @@ use std::sync::atomic::Ordering;
 
 use deuteron::codec::Error as AmqpError;
 use deuteron::{
-    Ack, Connection, Context, Delivery, Error, Link, LinkHandle, MessageView, MessagingHandler, Outcome,
-    Receiver, Sender, SenderSettleMode, Session, TimerId, condition,
+    Ack, Connection, Context, Delivery, DeliveryState, Error, Link, LinkHandle, MessageView,
+    MessagingHandler, Outcome, Receiver, Sender, SenderSettleMode, Session, TimerId, condition,
 };
 
 use crate::broker::Shared;
+use crate::coordinator::{self, Control};
 use crate::ports::{Incoming, Outgoing, Pause, key, lease};
-use crate::router::{ConnectionId, ConsumerId, Manner, ProducerId, Verdict};
+use crate::router::{ConnectionId, ConsumerId, CoordinatorId, Manner, ProducerId, TransactionId, Verdict};
 use crate::terminus;
 
 /// Serves one connection.
@@ -26,6 +27,10 @@ pub(crate) struct BrokerHandler {
     /// The link of the last message, as the next one is likely to come on it as well.
     last: Option<(Receiver, Producer)>,
     consumers: HashMap<LinkHandle, Consumer>,
+    /// Links to the coordinator.
+    coordinators: HashMap<LinkHandle, CoordinatorId>,
+    /// When transactions have taken too long.
+    timers: HashMap<TimerId, TransactionId>,
 }
 
 #[derive(Clone, Copy)]
@@ -46,7 +51,16 @@ impl BrokerHandler {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         shared.handlers.fetch_add(1, Ordering::AcqRel);
         let id = ConnectionId(shared.next_connection.fetch_add(1, Ordering::Relaxed));
-        Self { shared, id, opened: false, producers: HashMap::new(), last: None, consumers: HashMap::new() }
+        Self {
+            shared,
+            id,
+            opened: false,
+            producers: HashMap::new(),
+            last: None,
+            consumers: HashMap::new(),
+            coordinators: HashMap::new(),
+            timers: HashMap::new(),
+        }
     }
 
     /// A client that wants to receive.
@@ -87,6 +101,12 @@ impl BrokerHandler {
 
     /// A client that wants to send.
     fn open_producer(&mut self, receiver: &Receiver) -> Result<(), AmqpError> {
+        if receiver.targets_coordinator() {
+            receiver.set_coordinator(coordinator::CAPABILITIES);
+            let id = CoordinatorId(self.shared.next_coordinator.fetch_add(1, Ordering::Relaxed));
+            self.coordinators.insert((**receiver).clone(), id);
+            return Ok(());
+        }
         let wanted = terminus::target(receiver)?;
         // Credit is the router's business.
         receiver.set_credit_window(0);
@@ -113,7 +133,66 @@ impl BrokerHandler {
         Some(producer)
     }
 
+    /// A message for the coordinator (4.2).
+    fn control(
+        &mut self,
+        cx: &mut Context<'_>,
+        coordinator: CoordinatorId,
+        delivery: &Delivery,
+    ) -> Result<DeliveryState, AmqpError> {
+        match coordinator::read(delivery)? {
+            Control::Declare => {
+                let id = self.shared.router().declare(self.id, coordinator)?;
+                if let Some(timeout) = self.shared.transaction_timeout {
+                    self.timers.insert(cx.schedule(timeout, 0), id);
+                }
+                Ok(coordinator::declared(id))
+            }
+            Control::Discharge { id, fails } => {
+                if let Some(timer) =
+                    self.timers.iter().find(|(_, other)| **other == id).map(|(timer, _)| *timer)
+                {
+                    self.timers.remove(&timer);
+                    cx.cancel(timer);
+                }
+                self.shared.router().discharge(self.id, id, fails)?;
+                Ok(DeliveryState::Accepted)
+            }
+        }
+    }
+
+    /// A message that came within a transaction.
+    fn post(&self, delivery: &Delivery, producer: Producer, to: Option<&str>, id: &[u8]) -> Ack {
+        let posted = coordinator::id(id).and_then(|transaction| {
+            let (payload, format) = (delivery.payload().clone(), delivery.message_format());
+            self.shared.router().post(transaction, producer.id, to, payload, format)
+        });
+        let outcome = match posted {
+            Ok(()) => DeliveryState::Accepted,
+            Err(error) if coordinator::is_over(&error) => {
+                // 4.5.8: nothing that follows on this link can be right either.
+                if let Some(link) = delivery.link() {
+                    drop(link.close_with(error.clone()));
+                }
+                return Ack::Reject(Some(error));
+            }
+            Err(error) => DeliveryState::Rejected(Some(Box::new(error))),
+        };
+        // The wire may have gone; the transaction goes with it then.
+        drop(delivery.settle_with(coordinator::within(id, outcome)));
+        Ack::Later
+    }
+
     fn settle(&self, delivery: &Delivery, verdict: Verdict) {
+        if let Some(id) = delivery.transaction_id() {
+            let lease = lease(delivery.tag());
+            let retired = coordinator::id(&id)
+                .and_then(|transaction| self.shared.router().retire(self.id, transaction, lease, verdict));
+            if let (Err(error), Some(link)) = (retired, delivery.link()) {
+                drop(link.close_with(error));
+            }
+            return;
+        }
         if verdict == Verdict::Rejected {
             let why = delivery.rejection().map(|error| error.to_string()).unwrap_or_default();
             tracing::warn!(why, "a message was rejected by its consumer, and dropped");
@@ -126,6 +205,9 @@ impl BrokerHandler {
         if let Some(consumer) = self.consumers.remove(link) {
             self.shared.router().close_consumer(consumer.id, closes);
         }
+        if let Some(coordinator) = self.coordinators.remove(link) {
+            self.shared.router().close_coordinator(coordinator);
+        }
         if let Some(producer) = self.producers.remove(link) {
             self.last = None;
             self.shared.router().close_producer(producer.id, closes);
@@ -135,6 +217,8 @@ impl BrokerHandler {
     /// The connection, and all on it, is over.
     fn forget_all(&mut self) {
         self.last = None;
+        self.coordinators.clear();
+        self.timers.clear();
         let mut router = self.shared.router();
         for consumer in self.consumers.drain().map(|(_, consumer)| consumer) {
             router.close_consumer(consumer.id, false);
@@ -198,7 +282,7 @@ impl MessagingHandler for BrokerHandler {
 
     fn on_session_closed(&mut self, _: &mut Context<'_>, session: &Session) {
         // Links that end with their session are not told of one by one.
-        let links = self.consumers.keys().chain(self.producers.keys());
+        let links = self.consumers.keys().chain(self.producers.keys()).chain(self.coordinators.keys());
         let links: Vec<_> = links.filter(|link| link.session() == *session).cloned().collect();
         for link in links {
             self.forget(&link, false);
@@ -241,7 +325,10 @@ impl MessagingHandler for BrokerHandler {
         }
     }
 
-    fn on_timer(&mut self, _: &mut Context<'_>, _: TimerId, token: u64) {
+    fn on_timer(&mut self, _: &mut Context<'_>, timer: TimerId, token: u64) {
+        if let Some(transaction) = self.timers.remove(&timer) {
+            return self.shared.router().expire_transaction(transaction);
+        }
         let id: ConsumerId = key(token);
         if let Some(consumer) = self.consumers.values().find(|consumer| consumer.id == id) {
             consumer.pause.lasts.store(false, Ordering::Release);
@@ -249,8 +336,19 @@ impl MessagingHandler for BrokerHandler {
         }
     }
 
-    fn on_message(&mut self, _: &mut Context<'_>, delivery: &Delivery) -> Ack {
+    fn on_message(&mut self, cx: &mut Context<'_>, delivery: &Delivery) -> Ack {
         let Some(producer) = self.producer_of(delivery) else {
+            if let Some(link) = delivery.receiver()
+                && let Some(coordinator) = self.coordinators.get(&*link).copied()
+            {
+                return match self.control(cx, coordinator, delivery) {
+                    Ok(state) => {
+                        drop(delivery.settle_with(state));
+                        Ack::Later
+                    }
+                    Err(error) => Ack::Reject(Some(error)),
+                };
+            }
             return Ack::Reject(Some(AmqpError::new(condition::RESOURCE_DELETED, "the queue was deleted")));
         };
         let format = delivery.message_format();
@@ -267,6 +365,9 @@ impl MessagingHandler for BrokerHandler {
         } else {
             None
         };
+        if let Some(id) = delivery.transaction_id() {
+            return self.post(delivery, producer, to, &id);
+        }
         match self.shared.router().arrive(producer.id, to, payload.clone(), format) {
             Ok(()) => Ack::Accept,
             Err(error) => Ack::Reject(Some(error)),

@@ -20,12 +20,13 @@
 //! |---|---|
 //! | broker, thread | starting and stopping, in a runtime or on a thread |
 //! | config, stats | what it is told, what it tells |
-//! | handler, ports, terminus, filter | the driver's side: one handler for each connection |
+//! | handler, coordinator, ports, terminus, filter | the driver's side: one handler for each connection |
 //! | selector | conditions on messages |
 //! | router, queue, message, slots | all state, as plain data: no I/O, no driver |
 
 mod broker;
 mod config;
+mod coordinator;
 mod filter;
 mod handler;
 mod message;

@@ -23,6 +23,8 @@ pub struct BrokerStats {
     pub topics: usize,
     /// Subscriptions to topics that exist now.
     pub subscriptions: usize,
+    /// Transactions that are open now.
+    pub transactions: usize,
     /// Messages that the broker holds now, those under way to consumers included.
     pub messages: u64,
     /// What they count for in the limits, in bytes: their size, and 128 each.

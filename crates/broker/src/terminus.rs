@@ -178,9 +178,6 @@ pub(crate) fn default_outcome(source: &Source) -> Option<Outcome> {
 
 /// What the client on the other side of `receiver` asks for.
 pub(crate) fn target(receiver: &Receiver) -> Result<WantedTarget, AmqpError> {
-    if receiver.targets_coordinator() {
-        return Err(AmqpError::new(condition::NOT_IMPLEMENTED, "this broker has no transactions"));
-    }
     match receiver.remote_target() {
         Some(target) => Ok(WantedTarget { target }),
         None => Err(AmqpError::new(condition::INVALID_FIELD, "a link to send on needs a target")),

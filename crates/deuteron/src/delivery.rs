@@ -303,9 +303,24 @@ impl Delivery {
     #[must_use]
     pub fn known_outcome(&self) -> Option<Outcome> {
         if let Some(outcome) = self.fate.get() {
-            return Some(outcome.clone());
+            return Some(outcome.clone().provisional());
         }
-        self.conclude(&mut self.owner.shared.lock())
+        self.conclude(&mut self.owner.shared.lock()).map(Outcome::provisional)
+    }
+
+    /// The transaction that the peer's state belongs to: for a message that came, the one it was posted in (spec 4.4.1); for
+    /// one that was sent, the one that its outcome waits for (4.4.2). For servers that are coordinators.
+    #[must_use]
+    pub fn transaction_id(&self) -> Option<Bytes> {
+        let of = |state: &DeliveryState| match state {
+            DeliveryState::Transactional(state) => Some(state.txn_id.clone()),
+            _ => None,
+        };
+        match self.fate.get() {
+            Some(Outcome::Other(state)) => of(state),
+            Some(_) => None,
+            None => self.read(|delivery| delivery.remote_state().and_then(of)).flatten(),
+        }
     }
 
     /// For a message that was sent: why the peer rejected it.
@@ -395,7 +410,7 @@ impl Delivery {
         let (text, fate) = match outcome {
             Outcome::Lost => ("the wire was lost before the peer had settled the message", Fate::Unknown),
             Outcome::NotSent => ("the link ended before the message was sent", Fate::NotSent),
-            known => return Ok(known),
+            known => return Ok(known.provisional()),
         };
         let error = Error::new(Scope::Delivery, text).with_fate(fate).retryable(true);
         Err(match cause {
@@ -406,7 +421,7 @@ impl Delivery {
 }
 
 /// Whether a peer's state tells what becomes of a message, if only should its transaction be committed.
-fn has_outcome(state: &DeliveryState) -> bool {
+pub(crate) fn has_outcome(state: &DeliveryState) -> bool {
     match state {
         DeliveryState::Transactional(state) => state.outcome.is_some(),
         state => state.is_terminal(),

@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use deuteron_codec::{Attach, AttachTarget, Error as AmqpError, Map, Role, Source, Symbol, Target};
+use deuteron_codec::{
+    Attach, AttachTarget, Coordinator, Error as AmqpError, Map, Role, Source, Symbol, Target,
+};
 use deuteron_engine::{EndpointState, LinkMut};
 
 use crate::drive::shared::{Ending, LinkFacts, Owner};
@@ -253,6 +255,19 @@ impl LinkHandle {
                 && let Some(config) = link.config_mut()
             {
                 config.target = Some(AttachTarget::Target(target));
+            }
+        });
+    }
+
+    /// Makes our target the coordinator of transactions, with these capabilities (spec 4.5.1, 4.5.7); counts in
+    /// [`on_link_opening`](crate::MessagingHandler::on_link_opening), or before the link is accepted.
+    pub fn set_coordinator<S: Into<Symbol>>(&self, capabilities: impl IntoIterator<Item = S>) {
+        let capabilities = capabilities.into_iter().map(Into::into).collect();
+        self.owner.shared.command(|core| {
+            if let Some(mut link) = core.engine.link(self.facts.id)
+                && let Some(config) = link.config_mut()
+            {
+                config.target = Some(AttachTarget::Coordinator(Coordinator { capabilities }));
             }
         });
     }

@@ -40,6 +40,17 @@ impl Outcome {
         *self == Self::Accepted
     }
 
+    /// What it will be when its transaction, if it has one, is committed (4.4.1).
+    pub(crate) fn provisional(self) -> Self {
+        match self {
+            Self::Other(state) => match *state {
+                DeliveryState::Transactional(state) => Self::from_state(state.outcome.as_ref()),
+                _ => Self::Other(state),
+            },
+            known => known,
+        }
+    }
+
     pub(crate) fn from_state(state: Option<&DeliveryState>) -> Self {
         match state {
             None | Some(DeliveryState::Received(_)) => Self::Settled,
@@ -51,8 +62,6 @@ impl Outcome {
                 undeliverable_here: modified.undeliverable_here,
                 annotations: modified.message_annotations.clone(),
             },
-            // What it will be when the transaction is committed (4.4.1).
-            Some(DeliveryState::Transactional(state)) => Self::from_state(state.outcome.as_ref()),
             Some(other) => Self::Other(Box::new(other.clone())),
         }
     }

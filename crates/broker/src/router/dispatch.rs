@@ -80,14 +80,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         let sender = self.producers.get_mut(producer).ok_or_else(super::gone)?;
         sender.spend(payload.len());
         let connection = sender.connection;
-        let node = match (sender.node, to) {
-            (Some(node), _) => Ok(node),
-            (None, Some(address)) => self.find_or_make(address, None, self.on_demand.then_some(Kind::Queue)),
-            (None, None) => {
-                let text = "a message for the anonymous relay needs the property 'to'";
-                Err(AmqpError::new(condition::INVALID_FIELD, text))
-            }
-        };
+        let node = self.destination(producer, to);
         if let Ok(node) = node {
             self.counters.received += 1;
             self.deliver(node, connection, payload, format);
@@ -98,6 +91,19 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             self.after_topic_detach(id, true);
         }
         node.map(|_| ())
+    }
+
+    /// Where a message goes.
+    pub(super) fn destination(&mut self, producer: ProducerId, to: Option<&str>) -> Result<Found, AmqpError> {
+        let known = self.producers.get(producer).ok_or_else(super::gone)?.node;
+        match (known, to) {
+            (Some(node), _) => Ok(node),
+            (None, Some(address)) => self.find_or_make(address, None, self.on_demand.then_some(Kind::Queue)),
+            (None, None) => {
+                let text = "a message for the anonymous relay needs the property 'to'";
+                Err(AmqpError::new(condition::INVALID_FIELD, text))
+            }
+        }
     }
 
     /// Puts a message where it goes.
@@ -209,17 +215,28 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         let Some(consumer_id) = self.leases.consumer(lease) else { return };
         let Some(consumer) = self.consumers.get_mut(consumer_id) else { return };
         let Some(lease) = self.leases.end(lease, &mut consumer.held) else { return };
+        self.decide(lease.queue, consumer_id, lease.message, verdict);
+    }
+
+    /// What was decided on a message happens.
+    pub(super) fn decide(
+        &mut self,
+        queue_id: QueueId,
+        consumer_id: ConsumerId,
+        message: Stored,
+        verdict: Verdict,
+    ) {
         match verdict {
             Verdict::Accepted => {
                 self.counters.accepted += 1;
-                self.finish(lease.queue, &lease.message);
+                self.finish(queue_id, &message);
             }
             Verdict::Rejected => {
                 self.counters.rejected += 1;
-                self.finish(lease.queue, &lease.message);
+                self.finish(queue_id, &message);
             }
             Verdict::Returned { failed, undeliverable_here, annotations } => {
-                let mut message = lease.message;
+                let mut message = message;
                 let past = message.past_mut();
                 past.failures += u32::from(failed);
                 for (key, value) in annotations.iter().flat_map(Map::iter) {
@@ -229,10 +246,10 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
                     past.refused_by.push(consumer_id);
                 }
                 self.counters.returned += 1;
-                if let Some(queue) = self.queues.get_mut(lease.queue) {
+                if let Some(queue) = self.queues.get_mut(queue_id) {
                     queue.put_back(message);
                 }
-                self.dispatch(lease.queue);
+                self.dispatch(queue_id);
             }
         }
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | mod | attaching and detaching, nodes on demand and temporary ones |
 //! | address | what an address says of its node |
+//! | transaction | what waits for a discharge |
 //! | topic, subscription | publishing, and who gets what is published |
 //! | dispatch | messages to consumers, and what consumers say of them |
 //! | leases | which message is under way to whom |
@@ -21,6 +22,9 @@ mod tests;
 mod topic;
 #[cfg(test)]
 mod topic_tests;
+mod transaction;
+#[cfg(test)]
+mod transaction_tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -40,6 +44,8 @@ use leases::Leases;
 use subscription::Subscription;
 pub(crate) use subscription::{Expiry, Filter, Subscribing, SubscriptionName};
 use topic::Topic;
+use transaction::Transactions;
+pub(crate) use transaction::{CoordinatorId, TransactionId};
 
 key! {
     /// Finds a queue.
@@ -97,6 +103,8 @@ pub(crate) struct Limits {
     pub(crate) queues: usize,
     pub(crate) topics: usize,
     pub(crate) subscriptions: usize,
+    /// Of each connection.
+    pub(crate) transactions: usize,
     /// Credit that a producer has at most.
     pub(crate) window: u32,
 }
@@ -124,6 +132,7 @@ pub(crate) struct Router<O, I> {
     consumers: Slots<ConsumerId, Consumer<O>>,
     producers: Slots<ProducerId, Producer<I>>,
     leases: Leases,
+    transactions: Transactions,
     /// Copies sent to browsers: they need tags, but no leases.
     copies: u32,
     /// What all messages count for.
@@ -150,6 +159,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             consumers: Slots::default(),
             producers: Slots::default(),
             leases: Leases::default(),
+            transactions: Transactions::default(),
             copies: 0,
             bytes: 0,
             waiting: VecDeque::new(),
@@ -300,8 +310,9 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         }
     }
 
-    /// A connection is over: its temporary nodes and subscriptions go.
+    /// A connection is over: its transactions are rolled back, its temporary nodes and subscriptions go.
     pub(crate) fn close_connection(&mut self, connection: ConnectionId) {
+        self.undo_all_of(connection);
         for queue in self.temporary.remove(&connection).unwrap_or_default() {
             self.delete(queue);
         }

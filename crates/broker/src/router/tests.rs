@@ -70,6 +70,7 @@ pub(super) const LIMITS: Limits = Limits {
     queues: 100,
     topics: 100,
     subscriptions: 100,
+    transactions: 100,
     window: 10,
 };
 

@@ -184,7 +184,7 @@ impl Driver {
         let Some(handler) = handler else { return };
         let Some(delivery) = self.known_delivery(id, link, role, tag, outcome) else { return };
         let cx = &mut self.surroundings.context();
-        match delivery.fate.get() {
+        match delivery.known_outcome() {
             Some(Outcome::Accepted) => handler.on_accepted(cx, &delivery),
             Some(Outcome::Rejected(_)) => handler.on_rejected(cx, &delivery),
             Some(Outcome::Released) => handler.on_released(cx, &delivery),

@@ -4,12 +4,13 @@
 use std::task::Waker;
 
 use bytes::Bytes;
-use deuteron_codec::{DeliveryState, DeliveryTag, Role};
+use deuteron_codec::{DeliveryTag, Role};
 use deuteron_engine::{Deadline, DeliveryId, Event, LinkId, SessionId};
 
 use super::shared::Core;
 use super::transactions::{self, Told};
 use crate::Outcome;
+use crate::delivery::has_outcome;
 
 /// What has happened, with what a callback needs of it.
 #[derive(Debug)]
@@ -141,7 +142,7 @@ fn updated(core: &mut Core, id: DeliveryId, batch: &mut Vec<Notice>, woken: &mut
         return;
     }
     let peer = delivery.remote_state();
-    if settled || peer.is_some_and(DeliveryState::is_terminal) {
+    if settled || peer.is_some_and(has_outcome) {
         let outcome = Some(Outcome::from_state(peer));
         let tag = delivery.tag();
         delivery.settle();

@@ -1,0 +1,191 @@
+//! Transactions over loopback, with clients of ours.
+
+use std::time::Duration;
+
+use deuteron::{ConnectOptions, Connection, Message, Outcome, Receiver, ReceiverOptions, SenderOptions};
+use deuteron_broker::{Broker, BrokerConfig, BrokerHandle};
+
+/// How long a test waits for something that should happen: no part of any claim.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn broker_with(change: impl FnOnce(&mut BrokerConfig)) -> BrokerHandle {
+    let mut config = BrokerConfig::listening(["amqp://127.0.0.1:0"]);
+    change(&mut config);
+    Broker::start(config).await.expect("the broker starts")
+}
+
+async fn connect(broker: &BrokerHandle) -> Connection {
+    let options = ConnectOptions::new(broker.url()).reconnect(false);
+    Connection::connect(options).await.expect("the broker takes the connection")
+}
+
+async fn next_text(receiver: &Receiver) -> String {
+    let delivery = receiver.recv_timeout(PATIENCE).await.expect("a message comes");
+    let text = delivery.message().expect("it is a message").body_text().expect("it has a text").to_owned();
+    delivery.accept().expect("it can be accepted");
+    text
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(tokio::time::Instant::now() < deadline, "{what} did not happen");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn messages_arrive_with_the_commit() {
+    let broker = broker_with(|_| {}).await;
+    let connection = connect(&broker).await;
+    let sender = connection.sender("q").await.unwrap();
+    let transaction = connection.begin_transaction().await.unwrap();
+    for text in ["a", "b"] {
+        assert_eq!(transaction.send(&sender, text).await.unwrap(), Outcome::Accepted);
+    }
+    assert_eq!(broker.messages("q"), Some(0));
+    assert_eq!(broker.stats().transactions, 1);
+    transaction.commit().await.unwrap();
+    let receiver = connection.receiver("q").await.unwrap();
+    assert_eq!((next_text(&receiver).await, next_text(&receiver).await), ("a".into(), "b".into()));
+    let transaction = connection.begin_transaction().await.unwrap();
+    let _ = transaction.send(&sender, "c").await.unwrap();
+    transaction.rollback().await.unwrap();
+    let _ = sender.send("d").await.unwrap();
+    assert_eq!(next_text(&receiver).await, "d");
+}
+
+#[tokio::test]
+async fn a_message_moves_from_queue_to_queue_or_stays() {
+    let broker = broker_with(|_| {}).await;
+    let connection = connect(&broker).await;
+    let orders = connection.sender("orders").await.unwrap();
+    let _ = orders.send("order").await.unwrap();
+    let receiver = connection.receiver(ReceiverOptions::new("orders").credit_window(1)).await.unwrap();
+    let invoices = connection.sender("invoices").await.unwrap();
+    for commits in [false, true] {
+        let order = receiver.recv_timeout(PATIENCE).await.unwrap();
+        assert_eq!(order.message().unwrap().delivery_count(), u32::from(commits));
+        let transaction = connection.begin_transaction().await.unwrap();
+        let _ = transaction.send(&invoices, "invoice").await.unwrap();
+        transaction.accept(&order).unwrap();
+        if commits {
+            transaction.commit().await.unwrap();
+        } else {
+            transaction.rollback().await.unwrap();
+        }
+        let there = u64::from(commits);
+        until("it happens", || broker.messages("orders") == Some(1 - there)).await;
+        assert_eq!(broker.messages("invoices"), Some(there));
+    }
+}
+
+#[tokio::test]
+async fn several_links_and_sessions_share_a_transaction() {
+    let broker = broker_with(|_| {}).await;
+    let connection = connect(&broker).await;
+    let session = connection.open_session(deuteron::SessionOptions::default()).unwrap();
+    let one = connection.sender("one").await.unwrap();
+    let two = session.sender("two").await.unwrap();
+    let relay = connection.sender(SenderOptions::anonymous()).await.unwrap();
+    let first = connection.begin_transaction().await.unwrap();
+    let second = connection.begin_transaction().await.unwrap();
+    let _ = first.send(&one, "1").await.unwrap();
+    let _ = first.send(&two, "1").await.unwrap();
+    let _ = second.send(&two, "2").await.unwrap();
+    let _ = second.send(&relay, Message::new("3").with_to("three")).await.unwrap();
+    second.commit().await.unwrap();
+    assert_eq!((broker.messages("one"), broker.messages("two")), (Some(0), Some(1)));
+    assert_eq!(broker.messages("three"), Some(1));
+    first.commit().await.unwrap();
+    assert_eq!((broker.messages("one"), broker.messages("two")), (Some(1), Some(2)));
+}
+
+#[tokio::test]
+async fn outcomes_settled_at_the_discharge_count_once() {
+    let broker = broker_with(|_| {}).await;
+    let connection = connect(&broker).await;
+    let sender = connection.sender("q").await.unwrap();
+    for text in ["a", "b"] {
+        let _ = sender.send(text).await.unwrap();
+    }
+    let receiver = connection.receiver("q").await.unwrap();
+    let transaction = connection.begin_transaction().await.unwrap();
+    transaction.settle_at_discharge(true);
+    let delivery = receiver.recv_timeout(PATIENCE).await.unwrap();
+    transaction.accept(&delivery).unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(next_text(&receiver).await, "b");
+    until("all is done with", || broker.stats().accepted == 2 && broker.messages("q") == Some(0)).await;
+}
+
+#[tokio::test]
+async fn a_lost_connection_rolls_back() {
+    let broker = broker_with(|_| {}).await;
+    let connection = connect(&broker).await;
+    let sender = connection.sender("q").await.unwrap();
+    let _ = sender.send("kept").await.unwrap();
+    let other = connect(&broker).await;
+    let receiver = other.receiver("q").await.unwrap();
+    let delivery = receiver.recv_timeout(PATIENCE).await.unwrap();
+    let transaction = other.begin_transaction().await.unwrap();
+    transaction.accept(&delivery).unwrap();
+    let posting = other.sender("q").await.unwrap();
+    let _ = transaction.send(&posting, "lost").await.unwrap();
+    other.close().await.unwrap();
+    until("it is rolled back", || broker.stats().transactions == 0).await;
+    let receiver = connection.receiver("q").await.unwrap();
+    assert_eq!(next_text(&receiver).await, "kept");
+    assert_eq!(broker.stats().received, 1);
+}
+
+#[tokio::test]
+async fn a_transaction_that_takes_too_long_is_rolled_back() {
+    let broker = broker_with(|config| config.transaction_timeout = Some(Duration::from_millis(20))).await;
+    let connection = connect(&broker).await;
+    let sender = connection.sender("q").await.unwrap();
+    let transaction = connection.begin_transaction().await.unwrap();
+    let _ = transaction.send(&sender, "x").await;
+    until("its bytes go", || broker.stats().bytes == 0).await;
+    loop {
+        // The clock decides when; until then a message is taken.
+        match transaction.send(&sender, "x").await.unwrap() {
+            Outcome::Rejected(Some(error)) => {
+                assert_eq!(error.condition.as_str(), "amqp:transaction:timeout");
+                break;
+            }
+            outcome => assert_eq!(outcome, Outcome::Accepted),
+        }
+    }
+    assert_eq!(transaction.commit().await.unwrap_err().condition(), Some("amqp:transaction:timeout"));
+    assert_eq!(broker.messages("q"), Some(0));
+}
+
+#[tokio::test]
+async fn a_connection_has_so_many_transactions_and_no_more() {
+    let broker = broker_with(|config| config.max_transactions = 1).await;
+    let connection = connect(&broker).await;
+    let transaction = connection.begin_transaction().await.unwrap();
+    let error = connection.begin_transaction().await.unwrap_err();
+    assert_eq!(error.condition(), Some("amqp:resource-limit-exceeded"));
+    transaction.rollback().await.unwrap();
+    connection.begin_transaction().await.unwrap().rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_within_no_known_transaction_closes_its_link() {
+    let broker = broker_with(|_| {}).await;
+    let connection = connect(&broker).await;
+    let sender = connection.sender("q").await.unwrap();
+    let state = deuteron::codec::TransactionalState { txn_id: vec![1, 2, 3].into(), outcome: None };
+    let options = deuteron::SendOptions {
+        state: Some(deuteron::DeliveryState::Transactional(Box::new(state))),
+        ..deuteron::SendOptions::default()
+    };
+    let delivery = sender.transfer_with("x", options).await.unwrap();
+    drop(delivery.outcome().await);
+    until("the link is closed", || sender.is_closed()).await;
+    assert_eq!(sender.error().unwrap().condition(), Some("amqp:transaction:unknown-id"));
+    assert_eq!(broker.stats().received, 0);
+    assert!(connection.is_open());
+}
