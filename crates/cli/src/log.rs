@@ -11,12 +11,14 @@ struct Log {
     level: Level,
 }
 
-/// Starts printing. Without `verbose`, programs that run on their own print `warnings`; for the others
-/// what went wrong is in the one line that they end with.
-pub(crate) fn start(verbose: u8, warnings: bool) {
+/// Starts printing. Without `verbose`, programs that run on their own print what is `usual` for them; for
+/// the others what went wrong is in the one line that they end with.
+pub(crate) fn start(verbose: u8, usual: Option<Level>) {
     let level = match verbose {
-        0 if !warnings => return,
-        0 => Level::WARN,
+        0 => match usual {
+            Some(level) => level,
+            None => return,
+        },
         1 => Level::INFO,
         2 => Level::DEBUG,
         _ => Level::TRACE,

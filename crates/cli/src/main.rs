@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Err(error) => return args::tell(&error),
     };
     // What runs for long, or comes back by itself, tells of trouble as it happens.
-    log::start(verbose, command.is_long());
+    log::start(verbose, command.log_level());
     match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -142,7 +142,7 @@ fn receivers_go_on_with_the_next_broker_at_the_same_place() {
         let count = if counted { &["--count", "2"][..] } else { &[] };
         let mut receiver = deuteron(&[&["receive", &url], &quick[..], count].concat())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("it runs");
         let mut output = BufReader::new(receiver.stdout.take().expect("it is piped"));
@@ -158,7 +158,9 @@ fn receivers_go_on_with_the_next_broker_at_the_same_place() {
         exchange("two");
         // The last acknowledgement may be lost with the broker; that is no failure of ours.
         receiver.kill().expect("it runs or has ended");
-        receiver.wait().expect("it ends");
+        let told = receiver.wait_with_output().expect("it ends").stderr;
+        let told = String::from_utf8_lossy(&told).into_owned();
+        assert!(told.contains("deuteron: info: reconnecting attempt="), "{told}");
     }
 }
 

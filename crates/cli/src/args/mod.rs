@@ -63,18 +63,22 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it tells of trouble as it happens, and not only at its end.
-    pub(crate) fn is_long(&self) -> bool {
-        let reconnects = |connect: &ConnectArgs| connect.wants_reconnect() || !connect.failover.is_empty();
-        match self {
-            Self::Broker(_) => true,
-            Self::Send(args) => reconnects(&args.connect),
-            Self::Receive(args) => reconnects(&args.connect),
-            Self::Request(args) => reconnects(&args.connect),
-            Self::Respond(args) => reconnects(&args.connect),
-            Self::Browse(args) => reconnects(&args.connect),
+    /// What it tells of trouble as it happens, and not only at its end.
+    pub(crate) fn log_level(&self) -> Option<tracing::Level> {
+        let reconnects = |url: &str, connect: &ConnectArgs| {
+            let several = !connect.failover.is_empty() || url.contains(",amqp");
+            !connect.no_reconnect && (several || connect.wants_reconnect())
+        };
+        let comes_back = match self {
+            Self::Broker(_) => return Some(tracing::Level::WARN),
+            Self::Send(args) => reconnects(&args.url, &args.connect),
+            Self::Receive(args) => reconnects(&args.url, &args.connect),
+            Self::Request(args) => reconnects(&args.url, &args.connect),
+            Self::Respond(args) => reconnects(&args.url, &args.connect),
+            Self::Browse(args) => reconnects(&args.url, &args.connect),
             _ => false,
-        }
+        };
+        comes_back.then_some(tracing::Level::INFO)
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn format(timestamp: Timestamp) -> Option<String> {
     Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"))
 }
 
-/// Reads what [`format`] writes, other RFC 3339, milliseconds since 1970, `now`, or `+5m` from now.
+/// Reads what [`format`](fn@format) writes, other RFC 3339, milliseconds since 1970, `now`, or `+5m` from now.
 pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
     if let Ok(millis) = text.strip_prefix('+').map_or(text, |_| "").parse() {
         return Ok(Timestamp(millis));
