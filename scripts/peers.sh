@@ -152,6 +152,18 @@ fe2o3() {
     mv .peers/fe2o3/.wanted .peers/fe2o3/.installed
 }
 
+# Capturing needs root, or the right to; it is tried out.
+tshark() {
+    local reason
+    reason=$(debian tshark) || { missing tshark "$reason"; return; }
+    mkdir -p .peers/tshark
+    if ! dumpcap -q -i lo -a duration:1 -w - > /dev/null 2> .peers/log/tshark < /dev/null; then
+        missing tshark "dumpcap may not capture on the loopback (see .peers/log/tshark): it needs root or CAP_NET_RAW"
+        return
+    fi
+    touch .peers/tshark/works
+}
+
 ruff() {
     local reason
     [ -e ".peers/ruff/.installed-$RUFF" ] && return
@@ -172,7 +184,7 @@ install() {
 
 for what in "${@:-test}"; do
     case $what in
-        test) install proton; install rhea; install go-amqp; install fe2o3; install artemis ;;
+        test) install proton; install rhea; install go-amqp; install fe2o3; install tshark; install artemis ;;
         ruff) install ruff ;;
         bench) install proton-c ;;
         *) echo "peers.sh: unknown: $what (use test, ruff, bench)" >&2; exit 2 ;;

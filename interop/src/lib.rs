@@ -4,6 +4,7 @@
 //! to; [`server`] starts real servers. The tests are in `interop/tests/`; what they do is written once, for all peers, in
 //! [`scenario`]; what worked with whom goes into the [`table`].
 
+mod capture;
 mod certificates;
 mod folder;
 mod forms;
@@ -14,6 +15,7 @@ pub mod server;
 pub mod table;
 mod typed;
 
+pub use capture::{Capture, Frames};
 pub use certificates::Certificates;
 pub use folder::Folder;
 pub use our_server::{Happening, OurServer};
