@@ -53,6 +53,8 @@ fn config(args: BrokerArgs) -> Result<BrokerConfig, Failure> {
         max_queues: args.max_queues.unwrap_or(default.max_queues),
         max_topics: args.max_topics.unwrap_or(default.max_topics),
         max_subscriptions: args.max_subscriptions.unwrap_or(default.max_subscriptions),
+        max_transactions: args.max_transactions.unwrap_or(default.max_transactions),
+        transaction_timeout: args.transaction_timeout.or(default.transaction_timeout),
         queues: args.queue,
         topics: args.topic,
         on_demand: !args.no_on_demand,

@@ -197,3 +197,46 @@ fn it_listens_at_several_places() {
     child.kill().expect("it runs");
     child.wait().expect("it ends");
 }
+
+#[test]
+fn transactions_have_their_effect_or_none() {
+    let broker = Broker::start(&[]);
+    let url = broker.url("q");
+    let lines = b"1\n2\n3\n4\n5\n";
+    good_with_input(&["send", &url, "--lines", "--transaction", "2", "--rollback"], lines);
+    assert_eq!(good(&["browse", &url]), "");
+    good_with_input(&["send", &url, "--lines", "--transaction", "2"], lines);
+    let all = "1\n2\n3\n4\n5\n";
+    assert_eq!(good(&["browse", &url]), all);
+    // What was acknowledged in vain comes again.
+    let take = ["receive", &url, "--count", "5", "--transaction", "3"];
+    assert_eq!(good(&[&take[..], &["--rollback"]].concat()), all);
+    assert_eq!(good(&take), all);
+    assert_eq!(good(&["receive", &url, "--until-empty", "--transaction", "10"]), "");
+    good_with_input(&["send", &url, "--lines"], lines);
+    assert_eq!(good(&["receive", &url, "--until-empty", "--transaction", "10"]), all);
+    assert_eq!(good(&["browse", &url]), "");
+}
+
+#[test]
+fn transactions_have_bounds() {
+    let none = Broker::start(&["--max-transactions", "0"]);
+    let refused = run(&["send", &none.url("q"), "--transaction", "1"]).expect(1);
+    assert!(refused.err.contains("transaction"), "{}", refused.err);
+    let hasty = Broker::start(&["--transaction-timeout", "50ms"]);
+    let mut sender = deuteron(&["send", &hasty.url("q"), "--lines", "--transaction", "1000000"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let mut input = sender.stdin.take().expect("it is piped");
+    // It goes on until it is told that there is no transaction any more.
+    while std::io::Write::write_all(&mut input, b"x\n").is_ok()
+        && sender.try_wait().expect("it runs").is_none()
+    {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    drop(input);
+    assert_ne!(sender.wait().expect("it ends").code(), Some(0));
+    assert_eq!(good(&["browse", &hasty.url("q")]), "");
+}

@@ -56,6 +56,12 @@ pub(crate) struct BrokerArgs {
     /// How many subscriptions there may be, to all topics together; further ones are refused. Default: 100,000.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_subscriptions: Option<usize>,
+    /// How many transactions a connection may have open; further ones are refused. Default: 1,000.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_transactions: Option<usize>,
+    /// How long a transaction may take; then it is rolled back. Default: 5 minutes.
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
+    pub(crate) transaction_timeout: Option<Duration>,
     /// A queue that is there from the start. May be given several times.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) queue: Vec<String>,

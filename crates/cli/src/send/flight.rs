@@ -58,7 +58,12 @@ impl<'a> Flight<'a> {
     }
 
     fn is_over(&self) -> bool {
-        self.interrupt.has_come() || self.pace.is_over()
+        self.interrupt.has_come() || self.pace.is_over() || self.is_doomed()
+    }
+
+    /// Whether the transaction will be rolled back whatever comes.
+    fn is_doomed(&self) -> bool {
+        self.batches.is_some() && !self.tally.is_good()
     }
 
     /// The next message, if one comes before the end. The next line may be long in coming.
@@ -70,6 +75,9 @@ impl<'a> Flight<'a> {
                 landed = self.flying.landed() => self.count(&landed?),
                 () = self.pace.over() => return Ok(None),
                 () = self.interrupt.come() => return Ok(None),
+            }
+            if self.is_doomed() {
+                return Ok(None);
             }
         }
     }
@@ -95,6 +103,9 @@ impl<'a> Flight<'a> {
                 () = self.pace.over() => return Ok(false),
             };
             self.count(&landed);
+        }
+        if self.is_doomed() {
+            return Ok(false);
         }
         let size = message.len() as u64;
         let measured = self.tally.sent.is_multiple_of(SAMPLE);

@@ -72,6 +72,11 @@ impl Tally {
         self.sent.saturating_sub(self.accepted + self.settled)
     }
 
+    /// Whether all outcomes so far are good ones.
+    pub(crate) fn is_good(&self) -> bool {
+        self.bad.is_none()
+    }
+
     /// Adds what another sender has counted.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.sent += other.sent;
