@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use deuteron::{Container, Error, Scope, Url};
@@ -15,6 +15,9 @@ use crate::handler::BrokerHandler;
 use crate::ports::{Incoming, Outgoing};
 use crate::router::{Kind, Router};
 use crate::{BrokerConfig, BrokerStats};
+
+/// How often memory of messages that have expired is looked for, where nobody receives.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// What all connections of a broker share.
 pub(crate) struct Shared {
@@ -64,6 +67,7 @@ impl Broker {
             transaction_timeout: config.transaction_timeout,
             idle: Notify::new(),
         });
+        tokio::spawn(sweep(Arc::downgrade(&shared)));
         let mut handle = BrokerHandle { shared, container, urls: Vec::new(), stops: true };
         for (url, options) in config.listeners()? {
             let shared = Arc::clone(&handle.shared);
@@ -89,6 +93,16 @@ impl Broker {
     }
 }
 
+/// Takes away now and then what has expired, as long as the broker is there.
+async fn sweep(shared: Weak<Shared>) {
+    let mut turns = tokio::time::interval(SWEEP);
+    loop {
+        turns.tick().await;
+        let Some(shared) = shared.upgrade() else { return };
+        shared.router().drop_all_expired();
+    }
+}
+
 /// The state at the start: what was configured.
 fn router(config: &BrokerConfig, name: String) -> Result<Router<Outgoing, Incoming>, Error> {
     let mut router = Router::new(config.limits(), name);
@@ -99,6 +113,9 @@ fn router(config: &BrokerConfig, name: String) -> Result<Router<Outgoing, Incomi
             let text = format!("the address '{address}' cannot be configured: {error}");
             Error::new(Scope::Config, text)
         })?;
+    }
+    if let Some(address) = &config.dead_letter {
+        router.set_dead_letter(address);
     }
     if !config.on_demand {
         router.stop_making_on_demand();
@@ -205,6 +222,7 @@ impl Shared {
             rejected: counters.rejected,
             returned: counters.returned,
             deleted: counters.deleted,
+            expired: counters.expired,
         }
     }
 }

@@ -57,6 +57,11 @@ pub struct BrokerConfig {
     /// How long a transaction may take, from its declaration to its discharge; then it is rolled back. Default 5 minutes;
     /// `None` for ever.
     pub transaction_timeout: Option<Duration>,
+    /// A queue for what consumers reject, and for what was delivered `max_deliveries` times in vain. Default none: it is
+    /// dropped, and counted.
+    pub dead_letter: Option<String>,
+    /// How often the delivery of a message may fail before it is given up. Default 0: as often as it takes.
+    pub max_deliveries: u32,
     /// Credit that each producer has at most, in messages. Default 1,000.
     pub credit_window: u32,
     /// For [`Broker::start_on_thread`](crate::Broker::start_on_thread): threads that connections are
@@ -80,6 +85,8 @@ impl Default for BrokerConfig {
             max_topics: 100_000,
             max_subscriptions: 100_000,
             max_transactions: 1000,
+            dead_letter: None,
+            max_deliveries: 0,
             transaction_timeout: Some(Duration::from_secs(300)),
             queues: Vec::new(),
             topics: Vec::new(),
@@ -121,6 +128,7 @@ impl BrokerConfig {
             topics: self.max_topics,
             subscriptions: self.max_subscriptions,
             transactions: self.max_transactions,
+            deliveries: self.max_deliveries,
             window: self.credit_window.max(1),
         }
     }

@@ -22,13 +22,14 @@
 //! | config, stats | what it is told, what it tells |
 //! | handler, coordinator, ports, terminus, filter | the driver's side: one handler for each connection |
 //! | selector | conditions on messages |
-//! | router, queue, message, slots | all state, as plain data: no I/O, no driver |
+//! | router, queue, lanes, message, slots | all state, as plain data: no I/O, no driver |
 
 mod broker;
 mod config;
 mod coordinator;
 mod filter;
 mod handler;
+mod lanes;
 mod message;
 mod ports;
 mod queue;

@@ -2,7 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use deuteron::Map;
-use deuteron::codec::{Decode, Encode, Header, Limits, Reader, Section, Sections, Writer, section};
+use deuteron::codec::{
+    Decode, Encode, Header, Limits, Properties, Reader, Section, Sections, Writer, section,
+};
 
 use crate::router::ConsumerId;
 
@@ -17,6 +19,8 @@ pub(crate) struct Stored {
     pub(crate) sequence: u64,
     pub(crate) payload: Bytes,
     pub(crate) format: u32,
+    /// When it expires, in milliseconds of the router's clock.
+    pub(crate) expires: Option<u64>,
     /// Present once a consumer has had it and it came back.
     pub(crate) past: Option<Box<Past>>,
 }
@@ -63,6 +67,71 @@ impl Stored {
             None => self.payload.clone(),
             Some(past) => rewritten(&self.payload, past).unwrap_or_else(|| self.payload.clone()),
         }
+    }
+}
+
+/// What a message says of its place and its end (3.2.1, 3.2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Life {
+    pub(crate) priority: u8,
+    /// In milliseconds from its arrival. 0 is none, as in JMS.
+    ttl: Option<u32>,
+    /// In milliseconds since 1970.
+    expiry: Option<i64>,
+}
+
+impl Life {
+    /// Reads as little of the message as it can.
+    pub(crate) fn of(payload: &[u8]) -> Self {
+        let mut life = Self { priority: DEFAULT_PRIORITY, ttl: None, expiry: None };
+        let mut sections = Sections::new(payload, Limits::default());
+        while let Ok(Some(Section { code, value, start, end })) = sections.next_section() {
+            match code {
+                section::HEADER => {
+                    if let Ok(header) = Header::decode(&mut Reader::new(&payload[start..end])) {
+                        life.priority = header.priority;
+                        life.ttl = header.ttl.filter(|ttl| *ttl > 0);
+                    }
+                }
+                section::DELIVERY_ANNOTATIONS | section::MESSAGE_ANNOTATIONS => {}
+                section::PROPERTIES => {
+                    if fields(value) > EXPIRY_FIELD
+                        && let Ok(properties) = Properties::decode(&mut Reader::new(&payload[start..end]))
+                    {
+                        life.expiry = properties.absolute_expiry_time.map(|time| time.0);
+                    }
+                    break;
+                }
+                _ => break,
+            }
+        }
+        life
+    }
+
+    /// When it expires on a clock that shows `now`, whichever comes first. Not before: what has expired already is
+    /// found out when it is to be delivered.
+    pub(crate) fn expires(self, now: impl Fn() -> u64) -> Option<u64> {
+        let ttl = self.ttl.map(|ttl| now() + u64::from(ttl));
+        let expiry = self.expiry.map(|time| u64::try_from(time).unwrap_or(0));
+        match (ttl, expiry) {
+            (Some(ttl), Some(expiry)) => Some(ttl.min(expiry)),
+            (ttl, expiry) => ttl.or(expiry),
+        }
+    }
+}
+
+/// Where absolute-expiry-time is in the list of properties.
+const EXPIRY_FIELD: u32 = 8;
+
+/// The priority of a message that does not say (3.2.1).
+const DEFAULT_PRIORITY: u8 = 4;
+
+/// How many fields an encoded list has.
+fn fields(list: &[u8]) -> u32 {
+    match list {
+        [0xc0, _, count, ..] => u32::from(*count),
+        [0xd0, _, _, _, _, a, b, c, d, ..] => u32::from_be_bytes([*a, *b, *c, *d]),
+        _ => 0,
     }
 }
 
@@ -150,16 +219,19 @@ impl<'a> Head<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    use deuteron::codec::Timestamp;
     use deuteron::{Message, Value};
 
     fn stored(payload: Bytes, past: Past) -> Stored {
-        Stored { sequence: 0, payload, format: 0, past: Some(Box::new(past)) }
+        Stored { sequence: 0, payload, format: 0, expires: None, past: Some(Box::new(past)) }
     }
 
     #[test]
     fn the_first_delivery_is_what_came() {
         let payload = Message::new("x").with_first_acquirer(true).with_delivery_count(3).to_bytes();
-        let message = Stored { sequence: 0, payload: payload.clone(), format: 0, past: None };
+        let message = Stored { sequence: 0, payload: payload.clone(), format: 0, expires: None, past: None };
         assert_eq!(message.delivered(), payload);
     }
 
@@ -206,6 +278,20 @@ mod tests {
         assert_eq!(merged.get("changed"), Some(&Value::from(3)));
         assert_eq!(merged.get("added"), Some(&Value::from(4)));
         assert_eq!(merged.len(), 3);
+    }
+
+    #[test]
+    fn a_message_says_when_it_ends() {
+        let life = |message: Message| Life::of(&message.to_bytes());
+        let plain = life(Message::new("x").with_subject("s").with_annotation("a", 1));
+        assert_eq!((plain.priority, plain.expires(|| unreachable!("nobody asks"))), (4, None));
+        let ttl = life(Message::new("x").with_priority(7).with_ttl(Duration::from_millis(5)));
+        assert_eq!((ttl.priority, ttl.expires(|| 100)), (7, Some(105)));
+        let expiry = || Message::new("x").with_absolute_expiry_time(Timestamp(103));
+        assert_eq!(life(expiry()).expires(|| 100), Some(103));
+        assert_eq!(life(expiry().with_ttl(Duration::from_millis(2))).expires(|| 100), Some(102));
+        assert_eq!(life(Message::new("x").with_ttl(Duration::ZERO)).expires(|| 100), None);
+        assert_eq!(Life::of(b"not a message").expires(|| 100), None);
     }
 
     #[test]

@@ -1,15 +1,13 @@
 //! One queue: messages in order, and whose turn it is to get them. It knows neither links nor leases.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::message::{Stored, cost};
+use crate::lanes::{Lanes, place};
+use crate::message::{Life, Stored, cost};
 use crate::router::{ConnectionId, ConsumerId, Lifetime, ProducerId, SubscriptionId};
-
-/// Places for messages that an empty queue keeps.
-const KEPT: usize = 4096;
 
 /// Messages, in the order in which they came, and who waits for what.
 #[derive(Debug)]
@@ -24,10 +22,13 @@ pub(crate) struct Queue {
     /// It was configured, and stays.
     pub(crate) kept: bool,
     /// Those that anybody may have.
-    ready: VecDeque<Stored>,
+    ready: Lanes,
     /// Those that some consumer must not have, by sequence.
     restricted: BTreeMap<u64, Stored>,
-    next_sequence: u64,
+    /// When messages that are here expire, and their sequence.
+    deadlines: BTreeSet<(u64, u64)>,
+    /// How many messages have come.
+    number: u64,
     /// Messages here and leased.
     messages: u64,
     /// What they count for in limits.
@@ -52,9 +53,10 @@ impl Queue {
             lifetime: None,
             subscription: None,
             kept: false,
-            ready: VecDeque::new(),
+            ready: Lanes::default(),
+            deadlines: BTreeSet::new(),
             restricted: BTreeMap::new(),
-            next_sequence: 0,
+            number: 0,
             messages: 0,
             bytes: 0,
             turns: VecDeque::new(),
@@ -86,17 +88,57 @@ impl Queue {
         self.messages == 0 && self.consumers.is_empty() && self.producers.is_empty()
     }
 
-    /// Adds a message at the end.
-    pub(crate) fn push(&mut self, payload: Bytes, format: u32) {
+    /// Adds a message behind those of its priority. `now` is asked for only if it expires.
+    pub(crate) fn push(&mut self, payload: Bytes, format: u32, now: impl Fn() -> u64) {
         self.messages += 1;
         self.bytes += cost(payload.len());
-        let message = Stored { sequence: self.next_sequence, payload, format, past: None };
-        self.next_sequence += 1;
-        self.ready.push_back(message);
+        let life = Life::of(&payload);
+        let expires = life.expires(now);
+        let sequence = place(life.priority, self.number);
+        self.number += 1;
+        let message = Stored { sequence, payload, format, expires, past: None };
+        for (_, from) in &mut self.selecting {
+            *from = (*from).min(sequence);
+        }
+        self.watch(&message);
+        self.ready.insert(message);
+    }
+
+    fn watch(&mut self, message: &Stored) {
+        if let Some(expires) = message.expires {
+            self.deadlines.insert((expires, message.sequence));
+        }
+    }
+
+    fn unwatch(&mut self, message: &Stored) {
+        if let Some(expires) = message.expires {
+            self.deadlines.remove(&(expires, message.sequence));
+        }
+    }
+
+    /// Whether any message may expire.
+    pub(crate) fn has_deadlines(&self) -> bool {
+        !self.deadlines.is_empty()
+    }
+
+    /// Takes a message that has expired by `now`.
+    pub(crate) fn take_expired(&mut self, now: u64) -> Option<Stored> {
+        let (expires, sequence) = *self.deadlines.first()?;
+        if expires > now {
+            return None;
+        }
+        self.deadlines.pop_first();
+        self.ready.remove(sequence).or_else(|| self.restricted.remove(&sequence))
     }
 
     /// Takes the first message that `consumer` may have, and that is no longer than `longest`.
     pub(crate) fn take(&mut self, consumer: ConsumerId, longest: u64) -> Option<Stored> {
+        let message = self.next(consumer, longest)?;
+        self.unwatch(&message);
+        Some(message)
+    }
+
+    fn next(&mut self, consumer: ConsumerId, longest: u64) -> Option<Stored> {
         let suits = |message: &Stored| message.is_for(consumer) && message.payload.len() as u64 <= longest;
         // What is too long for this consumer stays for others, and must not hold up what follows.
         while let Some(first) = self.ready.front()
@@ -119,23 +161,22 @@ impl Queue {
     /// Takes the first message for which `wants` holds, for a consumer that selects. What it has looked at once and does
     /// not want, it does not look at again, unless it comes back.
     pub(crate) fn select(&mut self, consumer: ConsumerId, wants: impl Fn(&Stored) -> bool) -> Option<Stored> {
-        let Self { ready, restricted, selecting, next_sequence, .. } = self;
+        let Self { ready, restricted, selecting, .. } = self;
         let from = selecting.iter_mut().find(|(other, _)| *other == consumer).map(|(_, from)| from)?;
-        let suits = |message: &Stored| message.is_for(consumer) && wants(message);
-        let start = ready.partition_point(|message| message.sequence < *from);
-        let place = ready.range(start..).position(suits).map(|place| start + place);
-        let first = place.and_then(|place| ready.get(place)).map_or(u64::MAX, |message| message.sequence);
-        let aside = restricted.range(*from..).find(|(_, message)| suits(message)).map(|(key, _)| *key);
-        let (sequence, message) = match (aside, place) {
-            (Some(aside), _) if aside < first => (aside, restricted.remove(&aside)),
-            (_, Some(place)) => (first, ready.remove(place)),
-            _ => {
-                *from = *next_sequence;
-                return None;
-            }
+        let suits = |message: &&Stored| message.is_for(consumer) && wants(message);
+        let first = ready.from(*from).find(suits).map(|message| message.sequence);
+        let aside = restricted.range(*from..).map(|(_, message)| message).find(suits);
+        let aside =
+            aside.map(|message| message.sequence).filter(|aside| first.is_none_or(|first| *aside < first));
+        let Some(sequence) = aside.or(first) else {
+            // Whatever comes next brings it back to where that is.
+            *from = u64::MAX;
+            return None;
         };
         *from = sequence + 1;
-        message
+        let message = ready.remove(sequence).or_else(|| restricted.remove(&sequence))?;
+        self.unwatch(&message);
+        Some(message)
     }
 
     /// Puts a message that a consumer gave back where it was: before all that came after it.
@@ -143,27 +184,26 @@ impl Queue {
         for (_, from) in &mut self.selecting {
             *from = (*from).min(message.sequence);
         }
+        self.watch(&message);
         if message.is_restricted() {
             self.restricted.insert(message.sequence, message);
-            return;
+        } else {
+            self.ready.insert(message);
         }
-        let place = self.ready.partition_point(|other| other.sequence < message.sequence);
-        self.ready.insert(place, message);
     }
 
     /// A message that was taken is gone for good.
     pub(crate) fn remove(&mut self, message: &Stored) {
         self.messages -= 1;
         self.bytes -= message.cost();
-        if self.messages == 0 && self.ready.capacity() > KEPT {
-            self.ready.shrink_to(0);
+        if self.messages == 0 {
+            self.ready.shrink();
         }
     }
 
     /// A copy of the first message from `cursor` on, and the cursor behind it.
     pub(crate) fn copy(&self, cursor: u64) -> Option<(u64, Bytes, u32)> {
-        let place = self.ready.partition_point(|other| other.sequence < cursor);
-        let ready = self.ready.get(place);
+        let ready = self.ready.from(cursor).next();
         let restricted = self.restricted.range(cursor..).next().map(|(_, message)| message);
         let message = match (ready, restricted) {
             (Some(ready), Some(restricted)) if restricted.sequence < ready.sequence => restricted,
@@ -203,13 +243,18 @@ mod tests {
     fn queue(messages: u64) -> Queue {
         let mut queue = Queue::new("q".into(), None);
         for number in 0..messages {
-            queue.push(Bytes::from(number.to_string()), 0);
+            queue.push(Bytes::from(number.to_string()), 0, || 0);
         }
         queue
     }
 
     fn consumer(number: u32) -> ConsumerId {
         ConsumerId::new(number, 0)
+    }
+
+    /// Which of the messages it is.
+    fn number(message: &Stored) -> u64 {
+        message.sequence & ((1 << 56) - 1)
     }
 
     fn take(queue: &mut Queue, by: ConsumerId) -> Stored {
@@ -223,7 +268,7 @@ mod tests {
         for message in taken.into_iter().rev().chain(None) {
             queue.put_back(message);
         }
-        let order: Vec<_> = (0..4).map(|_| take(&mut queue, consumer(1)).sequence).collect();
+        let order: Vec<_> = (0..4).map(|_| number(&take(&mut queue, consumer(1)))).collect();
         assert_eq!(order, [0, 1, 2, 3]);
         assert_eq!((queue.available(), queue.messages()), (0, 4));
     }
@@ -234,9 +279,9 @@ mod tests {
         let mut refused = take(&mut queue, consumer(0));
         refused.past_mut().refused_by.push(consumer(0));
         queue.put_back(refused);
-        assert_eq!(take(&mut queue, consumer(0)).sequence, 1);
-        assert_eq!(take(&mut queue, consumer(1)).sequence, 0);
-        assert_eq!(take(&mut queue, consumer(1)).sequence, 2);
+        assert_eq!(number(&take(&mut queue, consumer(0))), 1);
+        assert_eq!(number(&take(&mut queue, consumer(1))), 0);
+        assert_eq!(number(&take(&mut queue, consumer(1))), 2);
     }
 
     #[test]
@@ -253,11 +298,11 @@ mod tests {
     #[test]
     fn what_is_too_long_for_a_consumer_waits_for_another() {
         let mut queue = queue(0);
-        queue.push(Bytes::from_static(b"long"), 0);
-        queue.push(Bytes::from_static(b"s"), 0);
-        assert_eq!(queue.take(consumer(0), 3).map(|message| message.sequence), Some(1));
+        queue.push(Bytes::from_static(b"long"), 0, || 0);
+        queue.push(Bytes::from_static(b"s"), 0, || 0);
+        assert_eq!(queue.take(consumer(0), 3).as_ref().map(number), Some(1));
         assert!(queue.take(consumer(0), 3).is_none());
-        assert_eq!(take(&mut queue, consumer(1)).sequence, 0);
+        assert_eq!(number(&take(&mut queue, consumer(1))), 0);
     }
 
     #[test]
@@ -268,7 +313,7 @@ mod tests {
         assert_eq!((&first[..], &second[..]), (&b"0"[..], &b"1"[..]));
         assert!(queue.copy(cursor).is_none());
         assert_eq!(queue.available(), 2);
-        queue.push(Bytes::from_static(b"2"), 0);
+        queue.push(Bytes::from_static(b"2"), 0, || 0);
         assert_eq!(queue.copy(cursor).map(|copy| copy.1), Some(Bytes::from_static(b"2")));
     }
 }

@@ -9,6 +9,7 @@ pub(crate) struct Counters {
     pub(crate) rejected: u64,
     pub(crate) returned: u64,
     pub(crate) deleted: u64,
+    pub(crate) expired: u64,
 }
 
 /// What the broker holds and what it has done, at one moment.
@@ -35,10 +36,12 @@ pub struct BrokerStats {
     pub sent: u64,
     /// Messages that consumers have accepted.
     pub accepted: u64,
-    /// Messages that consumers have rejected. They are dropped.
+    /// Messages that consumers have rejected. They are dropped, unless there is a place for dead letters.
     pub rejected: u64,
     /// Deliveries that came back: released, modified, or with their link or connection lost.
     pub returned: u64,
+    /// Messages that were dropped as their time was over.
+    pub expired: u64,
     /// Messages that were dropped with the temporary queue that they were in.
     pub deleted: u64,
 }

@@ -19,6 +19,7 @@ use crate::drive::shared::{Core, Owner};
 use crate::drive::waiters::Waiter;
 use crate::drive::waits::{Bound, poll_core};
 use crate::link::LinkHandle;
+use crate::outcome::has_outcome;
 use crate::{Ack, Connection, Error, Fate, Link, Outcome, Phase, Receiver, Scope, Sender};
 
 /// A message under way. One that came holds the message; one that was sent tells its outcome.
@@ -417,14 +418,6 @@ impl Delivery {
             Some(cause) => error.with_source(cause),
             None => error,
         })
-    }
-}
-
-/// Whether a peer's state tells what becomes of a message, if only should its transaction be committed.
-pub(crate) fn has_outcome(state: &DeliveryState) -> bool {
-    match state {
-        DeliveryState::Transactional(state) => state.outcome.is_some(),
-        state => state.is_terminal(),
     }
 }
 

@@ -66,3 +66,11 @@ impl Outcome {
         }
     }
 }
+
+/// Whether a peer's state tells what becomes of a message, if only should its transaction be committed.
+pub(crate) fn has_outcome(state: &DeliveryState) -> bool {
+    match state {
+        DeliveryState::Transactional(state) => state.outcome.is_some(),
+        state => state.is_terminal(),
+    }
+}

@@ -8,6 +8,7 @@ use deuteron::{AmqpError, Map, condition};
 use super::leases::Held;
 use super::{ConnectionId, ConsumerId, Found, Inlet, Kind, LeaseId, Outlet, ProducerId, QueueId, Router};
 use crate::message::{Stored, cost};
+use crate::queue::Queue;
 use crate::selector::Selector;
 use crate::slots::Key;
 
@@ -112,7 +113,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             Found::Queue(id) => {
                 if let Some(queue) = self.queues.get_mut(id) {
                     self.bytes += cost(payload.len());
-                    queue.push(payload, format);
+                    queue.push(payload, format, &self.clock);
                     self.dispatch(id);
                 }
             }
@@ -135,6 +136,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
 
     /// Hands out what there is to those that have credit, one message each in turn.
     pub(super) fn dispatch(&mut self, id: QueueId) {
+        self.drop_expired(id);
         self.browse(id);
         let Self { queues, consumers, leases, counters, bytes, .. } = self;
         let Some(queue) = queues.get_mut(id) else { return };
@@ -233,7 +235,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             }
             Verdict::Rejected => {
                 self.counters.rejected += 1;
-                self.finish(queue_id, &message);
+                self.give_up(queue_id, &message);
             }
             Verdict::Returned { failed, undeliverable_here, annotations } => {
                 let mut message = message;
@@ -246,11 +248,62 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
                     past.refused_by.push(consumer_id);
                 }
                 self.counters.returned += 1;
+                if self.is_given_up(&message) {
+                    self.give_up(queue_id, &message);
+                    return;
+                }
                 if let Some(queue) = self.queues.get_mut(queue_id) {
                     queue.put_back(message);
                 }
                 self.dispatch(queue_id);
             }
+        }
+    }
+
+    /// Whether a message was delivered too often.
+    fn is_given_up(&self, message: &Stored) -> bool {
+        let most = self.limits.deliveries;
+        most > 0 && message.failures() >= most
+    }
+
+    /// A message goes to where dead letters go, if there is such a place and it does not come from there.
+    fn give_up(&mut self, queue_id: QueueId, message: &Stored) {
+        let address = self.queues.get(queue_id).map(|queue| Arc::clone(&queue.address));
+        let (payload, format) = (message.delivered(), message.format);
+        self.finish(queue_id, message);
+        let Some(place) = self.dead_letter.clone().filter(|place| address.as_deref() != Some(&**place))
+        else {
+            return;
+        };
+        match self.find_or_make(&place, Some(Kind::Queue), Some(Kind::Queue)) {
+            Ok(node) => self.deliver(node, ConnectionId(u64::MAX), payload, format),
+            Err(error) => tracing::warn!(%error, "a dead letter was dropped"),
+        }
+    }
+
+    /// Takes away what has expired in a queue.
+    pub(super) fn drop_expired(&mut self, id: QueueId) {
+        if !self.queues.get(id).is_some_and(Queue::has_deadlines) {
+            return;
+        }
+        let now = (self.clock)();
+        while let Some(queue) = self.queues.get_mut(id)
+            && let Some(message) = queue.take_expired(now)
+        {
+            self.counters.expired += 1;
+            queue.remove(&message);
+            self.bytes -= message.cost();
+            self.made_room(Some(id));
+        }
+    }
+
+    /// Takes away what has expired anywhere. To be called now and then, so that memory comes back where nobody receives.
+    pub(crate) fn drop_all_expired(&mut self) {
+        let with = |id: &QueueId| self.queues.get(*id).is_some_and(Queue::has_deadlines);
+        let queues: Vec<_> = self.queues.keys().filter(with).collect();
+        for id in queues {
+            self.drop_expired(id);
+            self.after_message(id);
         }
     }
 
@@ -271,12 +324,21 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             self.leases.drop_all(held);
             return;
         };
+        let most = self.limits.deliveries;
+        let mut given_up = Vec::new();
         // Newest first: each goes right to the front.
         while let Some(lease) = self.leases.end_last(&mut held) {
             let mut message = lease.message;
             message.past_mut().failures += 1;
             self.counters.returned += 1;
-            queue.put_back(message);
+            if most > 0 && message.failures() >= most {
+                given_up.push(message);
+            } else {
+                queue.put_back(message);
+            }
+        }
+        for message in given_up.into_iter().rev() {
+            self.give_up(consumer.queue, &message);
         }
     }
 }

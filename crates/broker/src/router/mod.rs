@@ -15,6 +15,8 @@ mod credit;
 mod dispatch;
 mod leases;
 #[cfg(test)]
+mod life_tests;
+#[cfg(test)]
 mod model;
 mod subscription;
 #[cfg(test)]
@@ -28,6 +30,7 @@ mod transaction_tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use deuteron::{AmqpError, condition};
@@ -105,12 +108,22 @@ pub(crate) struct Limits {
     pub(crate) subscriptions: usize,
     /// Of each connection.
     pub(crate) transactions: usize,
+    /// Attempts to deliver a message, after which it is given up; 0 for no such limit.
+    pub(crate) deliveries: u32,
     /// Credit that a producer has at most.
     pub(crate) window: u32,
 }
 
 /// The address and kind of a node that a link was attached to.
 pub(crate) type Granted = (Arc<str>, Kind);
+
+/// Tells the time, in milliseconds since 1970.
+pub(crate) type Clock = Box<dyn Fn() -> u64 + Send>;
+
+fn since_1970() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// All of the broker's state.
 pub(crate) struct Router<O, I> {
@@ -126,6 +139,10 @@ pub(crate) struct Router<O, I> {
     temporary_topics: HashMap<ConnectionId, Vec<TopicId>>,
     /// Nodes are made when they are first used.
     on_demand: bool,
+    /// Milliseconds since 1970, for what expires.
+    clock: Clock,
+    /// Where what is rejected, or delivered too often, goes.
+    dead_letter: Option<Box<str>>,
     /// What makes addresses of temporary nodes unique among brokers.
     name: String,
     temporary_made: u64,
@@ -154,6 +171,8 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             temporary: HashMap::new(),
             temporary_topics: HashMap::new(),
             on_demand: true,
+            clock: Box::new(since_1970),
+            dead_letter: None,
             name: name.into(),
             temporary_made: 0,
             consumers: Slots::default(),
@@ -170,6 +189,17 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
     /// From now on only what was configured can be used, and temporary nodes.
     pub(crate) fn stop_making_on_demand(&mut self) {
         self.on_demand = false;
+    }
+
+    /// What is rejected goes to the queue of this address, from now on.
+    pub(crate) fn set_dead_letter(&mut self, address: &str) {
+        self.dead_letter = Some(address.into());
+    }
+
+    /// From now on this clock counts.
+    #[cfg(test)]
+    pub(crate) fn set_clock(&mut self, clock: Clock) {
+        self.clock = clock;
     }
 
     /// Makes a node that stays although nobody uses it.

@@ -71,6 +71,7 @@ pub(super) const LIMITS: Limits = Limits {
     topics: 100,
     subscriptions: 100,
     transactions: 100,
+    deliveries: 0,
     window: 10,
 };
 

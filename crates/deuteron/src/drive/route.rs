@@ -10,7 +10,7 @@ use deuteron_engine::{Deadline, DeliveryId, Event, LinkId, SessionId};
 use super::shared::Core;
 use super::transactions::{self, Told};
 use crate::Outcome;
-use crate::delivery::has_outcome;
+use crate::outcome::has_outcome;
 
 /// What has happened, with what a callback needs of it.
 #[derive(Debug)]
