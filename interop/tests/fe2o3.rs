@@ -1,7 +1,9 @@
 //! Deuteron and fe2o3-amqp: our client with its server, its client with our listener and our broker.
 
+use deuteron::{Connection, Message, Outcome};
+use deuteron_broker::{Broker, BrokerConfig};
 use deuteron_interop::Kind::Fe2o3 as PEER;
-use deuteron_interop::{Row, scenario};
+use deuteron_interop::{Peer, Row, scenario};
 
 #[tokio::test]
 async fn our_client_sends_and_receives() {
@@ -165,4 +167,58 @@ async fn exclusions_are_true() {
 #[tokio::test]
 async fn types_pass_from_peer_to_peer() {
     scenario::types_pass_from_peer_to_peer(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_has_transactions() {
+    if !PEER.is_installed() {
+        return;
+    }
+    let broker =
+        Broker::start_on_thread(BrokerConfig::listening(["amqp://127.0.0.1:0"])).expect("it listens");
+    let events = Peer::start(PEER, ["transact", broker.url(), "q", "5", "100"]).succeed().await;
+    let ids: Vec<_> =
+        events.iter().filter(|event| event.name() == "received").map(|event| event.text("id")).collect();
+    assert_eq!(ids, ["5", "6", "7", "8", "9"], "those of the committed transaction, and no others");
+    let connection = Connection::connect(broker.url()).await.expect("it connects");
+    let receiver = connection.receiver("q").await.expect("the receiver opens");
+    let sender = connection.sender("q").await.expect("the sender opens");
+    let outcome = sender.send(Message::new("last").with_id("last")).await.expect("the message is sent");
+    assert_eq!(outcome, Outcome::Accepted);
+    let delivery = receiver.recv().await.expect("it comes");
+    let id = delivery.message().expect("a message").id().map(ToString::to_string);
+    assert_eq!(id.as_deref(), Some("last"), "all others were taken");
+    delivery.accept().expect("it is not settled yet");
+    connection.close().await.expect("it closes");
+    for feature in ["transaction: commit", "transaction: rollback", "transaction: consume"] {
+        Row::our_broker(PEER.title(), feature).pass();
+    }
+}
+
+#[tokio::test]
+async fn our_client_has_transactions() {
+    if !PEER.is_installed() {
+        return;
+    }
+    let (mut server, port) = Peer::listen(PEER, [""; 0]).await;
+    let connection = Connection::connect(format!("amqp://127.0.0.1:{port}")).await.expect("it connects");
+    let sender = connection.sender("q").await.expect("the sender opens");
+    let undone = connection.begin_transaction().await.expect("it is declared");
+    let outcome = undone.send(&sender, Message::new("no").with_id("no")).await.expect("the message is sent");
+    assert_eq!(outcome, Outcome::Accepted);
+    undone.rollback().await.expect("it is rolled back");
+    let done = connection.begin_transaction().await.expect("it is declared");
+    let outcome = done.send(&sender, Message::new("yes").with_id("yes")).await.expect("the message is sent");
+    assert_eq!(outcome, Outcome::Accepted);
+    done.commit().await.expect("it is committed");
+    assert_eq!(server.wait("received").await.text("id"), "yes", "the other one was rolled back");
+    connection.close().await.expect("it closes");
+    for feature in ["transaction: commit", "transaction: rollback"] {
+        Row::our_client(PEER.title(), feature).pass();
+    }
+}
+
+#[tokio::test]
+async fn their_client_selects_and_browses() {
+    scenario::their_client_selects_and_browses(PEER).await;
 }

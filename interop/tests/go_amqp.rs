@@ -1,7 +1,8 @@
 //! Deuteron and Azure's go-amqp: its client with our listener and our broker. It has no server.
 
+use deuteron_broker::{Broker, BrokerConfig};
 use deuteron_interop::Kind::GoAmqp as PEER;
-use deuteron_interop::{Row, scenario};
+use deuteron_interop::{Peer, Row, scenario};
 
 #[tokio::test]
 async fn their_client_sends_and_receives() {
@@ -83,4 +84,23 @@ fn it_has_no_server() {
     Row::our_client(PEER.title(), "send and receive, 0 B to 100 MiB").not_supported(
         "it \"provides an AMQP 1.0 client implementation\", says its documentation, and no server",
     );
+}
+
+#[tokio::test]
+async fn their_client_selects_and_browses() {
+    scenario::their_client_selects_and_browses(PEER).await;
+}
+
+#[tokio::test]
+async fn their_client_drains() {
+    if !PEER.is_installed() {
+        return;
+    }
+    let broker =
+        Broker::start_on_thread(BrokerConfig::listening(["amqp://127.0.0.1:0"])).expect("it listens");
+    Peer::start(PEER, ["send", broker.url(), "q", "3", "100"]).succeed().await;
+    let events = Peer::start(PEER, ["drain", broker.url(), "q", "10"]).succeed().await;
+    let drained = events.iter().find(|event| event.name() == "drained").expect("it says so");
+    assert_eq!(drained.number("count"), 3, "what there was came, and the rest of the credit is gone");
+    Row::our_broker(PEER.title(), "credit and drain").pass();
 }

@@ -286,7 +286,8 @@ func receiveSome(ctx context.Context, o *options, seen map[any]bool, turn *int) 
 	return receiver.Close(ctx)
 }
 
-// drain gives credit for COUNT messages, takes back what was not used, and tells how many came.
+// drain gives credit for COUNT messages, of which one at least must be there, takes back what was not used, and tells how many
+// came. The first is waited for: go-amqp drains with a credit of 0, and may do so before it has told of any credit.
 func drain(ctx context.Context, o *options) error {
 	turn := 0
 	connection, err := o.connect(ctx, &turn)
@@ -303,11 +304,15 @@ func drain(ctx context.Context, o *options) error {
 	if err := receiver.IssueCredit(uint32(o.count)); err != nil {
 		return err
 	}
+	message, err := receiver.Receive(ctx, nil)
+	if err != nil {
+		return err
+	}
 	if err := receiver.DrainCredit(ctx, nil); err != nil {
 		return err
 	}
 	came := 0
-	for message := receiver.Prefetched(); message != nil; message = receiver.Prefetched() {
+	for ; message != nil; message = receiver.Prefetched() {
 		received(message, o.address, false)
 		if err := receiver.AcceptMessage(ctx, message); err != nil {
 			return err

@@ -122,3 +122,32 @@ pub async fn our_broker_delivers_again_to_theirs(kind: Kind) {
     connection.close().await.expect("it closes");
     Row::our_broker(kind.title(), "redelivery: release and reject").pass();
 }
+
+/// A client browses, and takes what a selector lets by; a wrong selector is refused.
+pub async fn their_client_selects_and_browses(kind: Kind) {
+    if !kind.is_installed() {
+        return;
+    }
+    let broker = plain();
+    let url = broker.url();
+    let connection = Connection::connect(url).await.expect("it connects");
+    let sender = connection.sender("q").await.expect("the sender opens");
+    for (number, colour) in ["red", "blue", "red", "green"].into_iter().enumerate() {
+        let message = sized(number.to_string(), 10).with_subject(colour);
+        assert_eq!(sender.send(message).await.expect("the message is sent"), Outcome::Accepted);
+    }
+    let receive = async |count: &str, options: &[&str]| {
+        let arguments = [&["receive", url, "q", count], options].concat();
+        let events = Peer::start(kind, arguments).succeed().await;
+        named(&events, "received").map(|event| event.text("id").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(receive("4", &["--browse"]).await, ["0", "1", "2", "3"]);
+    assert_eq!(receive("2", &["--selector", "JMSType = 'red'"]).await, ["0", "2"]);
+    assert_eq!(receive("2", &[]).await, ["1", "3"], "the others are still there");
+    let wrong = Peer::start(kind, ["receive", url, "q", "1", "--selector", "JMSType ="]);
+    assert!(!wrong.end().await.1, "the wrong selector is refused");
+    connection.close().await.expect("it closes");
+    for feature in ["browse", "selector", "wrong selector refused"] {
+        Row::our_broker(kind.title(), feature).pass();
+    }
+}
