@@ -1,7 +1,8 @@
 //! Our traffic with each peer, read by Wireshark.
 //!
 //! Its dissector takes each transfer's payload for a whole message, and knows no described values, empty strings or map keys of
-//! eight bytes in one: so each message here is one frame, and the messages of `types.json` are left to the other tests.
+//! eight bytes in one: so each message here is one frame, and the messages of `types.json` and of transactions, which are described
+//! values, are left to the other tests.
 
 use deuteron::{Connection, Message, Outcome};
 use deuteron_broker::{Broker, BrokerConfig};
