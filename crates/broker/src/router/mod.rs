@@ -11,6 +11,7 @@
 //! | credit | how much producers may send |
 
 mod address;
+mod clock;
 mod credit;
 mod dispatch;
 mod leases;
@@ -30,7 +31,6 @@ mod transaction_tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use deuteron::{AmqpError, condition};
@@ -40,6 +40,7 @@ use crate::slots::{Slots, key};
 use crate::stats::Counters;
 use address::Found;
 pub(crate) use address::{Kind, Lifetime, Node};
+use clock::Clock;
 use credit::Producer;
 use dispatch::Consumer;
 pub(crate) use dispatch::{Manner, Verdict};
@@ -117,14 +118,6 @@ pub(crate) struct Limits {
 /// The address and kind of a node that a link was attached to.
 pub(crate) type Granted = (Arc<str>, Kind);
 
-/// Tells the time, in milliseconds since 1970.
-pub(crate) type Clock = Box<dyn Fn() -> u64 + Send>;
-
-fn since_1970() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// All of the broker's state.
 pub(crate) struct Router<O, I> {
     limits: Limits,
@@ -171,7 +164,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             temporary: HashMap::new(),
             temporary_topics: HashMap::new(),
             on_demand: true,
-            clock: Box::new(since_1970),
+            clock: Box::new(clock::since_1970),
             dead_letter: None,
             name: name.into(),
             temporary_made: 0,
