@@ -9,6 +9,7 @@ use std::process::{Child, Stdio};
 
 use common::{Broker, deuteron, good, json_lines, run};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 
 /// A terminal: our side, and the side for a program.
 fn terminal() -> (File, File) {
@@ -92,6 +93,11 @@ fn a_password_is_asked_for_and_not_shown() {
     let mut sender = deuteron(&args).stdin(stdin).stderr(theirs).spawn().expect("it runs");
     let asked = read_until(&mut ours, "Password: ");
     assert!(asked.contains("Password: "), "{asked:?}");
+    // What is typed before the echo is off is thrown away.
+    let echoes = || tcgetattr(&ours).expect("it is a terminal").local_modes.contains(LocalModes::ECHO);
+    while echoes() && sender.try_wait().expect("it runs").is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
     ours.write_all(b"wonderland\n").expect("it reads");
     let rest = read_until(&mut ours, "accepted by q");
     assert!(rest.contains("1 of 1 messages accepted by q") && !rest.contains("wonderland"), "{rest:?}");
