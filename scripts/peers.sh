@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what tests, lints and benchmarks need beside Rust, under .peers/:  peers.sh [test|ruff|bench]...   (default: test)
-#   test    Qpid Proton's Python package, with TLS and SASL, rhea, go-amqp, fe2o3-amqp, and Apache ActiveMQ Artemis
+#   test    Qpid Proton's Python package, with TLS and SASL, rhea, go-amqp, fe2o3-amqp, tshark, Apache ActiveMQ
+#           Artemis and RabbitMQ, 3.10 and 4.0
 #   ruff    the linter of the Python files
 #   bench   Proton's C and C++ libraries, for the programs that ours are measured beside
 # What cannot be installed is listed in .peers/missing, one "name: reason" a line. That is an error only when CI is set.
@@ -120,6 +121,44 @@ artemis() {
     touch "$here/.installed-$ARTEMIS"
 }
 
+# RabbitMQ 3.10 is what Debian 12 has; the suite runs its programs itself, so the package must not start a server.
+rabbitmq3() {
+    local here=.peers/rabbitmq3 reason version
+    [ -e "$here/installed" ] && [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && return
+    rm -rf "$here" && mkdir -p "$here"
+    reason=$(RUNLEVEL=1 debian rabbitmq-server) || { missing rabbitmq3 "$reason"; return; }
+    version=$(dpkg-query -W -f '${Version}' rabbitmq-server)
+    case $version in
+        3.*) touch "$here/installed" ;;
+        *) missing rabbitmq3 "the system's RabbitMQ is $version, and the tests are about 3.10" ;;
+    esac
+}
+
+# RabbitMQ 4.0 is what Debian 13 has. Its Erlang needs a newer C library than Debian 12's: hence a root of its own, 180 MB.
+rabbitmq4() {
+    local here=.peers/rabbitmq4 reason mirror
+    [ -e "$here/installed" ] && return
+    if [ "$(id -u)" -ne 0 ]; then
+        missing rabbitmq4 "needs root, for a Debian 13 of its own under $here"
+        return
+    fi
+    reason=$(debian mmdebstrap) || { missing rabbitmq4 "$reason"; return; }
+    mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
+        grep -ohE 'https?://[^ ]+/debian/?( |$)' | head -1)
+    mirror=${mirror%% }
+    echo "installing RabbitMQ 4.0 into a Debian 13 of its own (a minute or so)"
+    rm -rf "$here" && mkdir -p "$here"
+    if ! mmdebstrap --mode=root --variant=essential --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' --include=rabbitmq-server trixie "$here/root" \
+        "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-http://deb.debian.org/debian} trixie main" \
+        > .peers/log/rabbitmq4 2>&1 < /dev/null; then
+        missing rabbitmq4 "mmdebstrap could not make a Debian 13 with RabbitMQ (see .peers/log/rabbitmq4)"
+        return
+    fi
+    cp /etc/hosts "$here/root/etc/hosts"
+    touch "$here/installed"
+}
+
 # The program is built from interop/peers/go_amqp; go.sum says what go-amqp must be.
 go_amqp() {
     local reason version
@@ -184,7 +223,7 @@ install() {
 
 for what in "${@:-test}"; do
     case $what in
-        test) install proton; install rhea; install go-amqp; install fe2o3; install tshark; install artemis ;;
+        test) install proton; install rhea; install go-amqp; install fe2o3; install tshark; install artemis; install rabbitmq3; install rabbitmq4 ;;
         ruff) install ruff ;;
         bench) install proton-c ;;
         *) echo "peers.sh: unknown: $what (use test, ruff, bench)" >&2; exit 2 ;;

@@ -1,12 +1,15 @@
 //! Servers that users run, started and stopped by the suite: on loopback, on ports of ours, in a folder of a test's own.
 
 mod artemis;
+mod management;
 mod ports;
 mod program;
+mod rabbitmq;
 
 pub use artemis::Artemis;
 pub use ports::free_port;
 pub use program::Program;
+pub use rabbitmq::{RabbitMq, Version};
 
 use crate::Certificates;
 use deuteron::{ReceiverOptions, SenderOptions};
@@ -39,6 +42,11 @@ pub trait Server: Send + Sync + 'static {
 
     /// A topic of that name, made if it must be made before it is used.
     fn topic(&self, name: &str) -> impl Future<Output = Node> + Send;
+
+    /// Whether it answers a drain.
+    fn drains(&self) -> bool {
+        true
+    }
 
     /// Kills it, as a crash would.
     fn kill(&self);

@@ -335,8 +335,7 @@ fn over(core: &mut Core, key: Key, result: Result<(), Error>, woken: &mut Vec<Wa
 /// A declare or discharge got no answer, as its wire or link went. True if the delivery was for the coordinator.
 pub(super) fn unanswered(core: &mut Core, id: DeliveryId, sent: bool, woken: &mut Vec<Waker>) -> bool {
     let Some(key) = core.transactions.controls.remove(&id) else { return false };
-    let link = core.transactions.coordinator.and_then(|link| core.links.get(&link));
-    let said = link.and_then(|link| link.failure.clone());
+    let said = why_gone(core);
     let result = match core.transactions.records.get(&key).map(|record| &record.phase) {
         Some(Phase::Declaring) if said.is_some() => said.map_or(Ok(()), Err),
         // Nobody else can have committed it.
@@ -355,6 +354,22 @@ pub(super) fn unanswered(core: &mut Core, id: DeliveryId, sent: bool, woken: &mu
     };
     over(core, key, result, woken);
     true
+}
+
+/// What the peer has said of the end of the coordinator's link, or of its session.
+fn why_gone(core: &mut Core) -> Option<Error> {
+    let id = core.transactions.coordinator?;
+    let state = core.links.get(&id)?;
+    if state.failure.is_some() {
+        return state.failure.clone();
+    }
+    let session = state.facts.session;
+    let of_link = core.engine.link(id).and_then(|link| link.remote_error().cloned());
+    if let Some(error) = of_link {
+        return Some(Error::remote(Scope::Link, &error));
+    }
+    let of_session = core.engine.session(session).and_then(|session| session.remote_error().cloned());
+    of_session.map(|error| Error::remote(Scope::Session, &error))
 }
 
 fn rolled_back() -> Error {

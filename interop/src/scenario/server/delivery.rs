@@ -28,7 +28,7 @@ pub async fn redelivery(server: &impl Server) {
     next(&receiver).await.reject(None).expect("it is not settled yet");
     assert_eq!(take(&receiver, 1).await, ["after it"]);
     receiver.add_credit(1);
-    assert!(is_exhausted(&receiver).await, "what is rejected does not come again");
+    assert!(is_exhausted(server, &receiver).await, "what is rejected does not come again");
     pass(server, "redelivery: release and reject");
     connection.close().await.expect("it closes");
 }
@@ -57,10 +57,10 @@ pub async fn credit_and_drain(server: &impl Server) {
     let node = server.queue("delivery.credit").await;
     put(&sender(&connection, &node).await, ["1", "2", "3", "4", "5"]).await;
     let receiver = connection.receiver(node.receiver().manual_credit()).await.expect("the receiver opens");
-    assert!(is_exhausted(&receiver).await, "no credit, no message");
+    assert!(is_exhausted(server, &receiver).await, "no credit, no message");
     receiver.add_credit(2);
     assert_eq!(take(&receiver, 2).await, ["1", "2"]);
-    assert!(is_exhausted(&receiver).await, "the credit is used up");
+    assert!(is_exhausted(server, &receiver).await, "the credit is used up");
     receiver.add_credit(10);
     receiver.drain().await.expect("the server answers the drain");
     assert_eq!(take(&receiver, 3).await, ["3", "4", "5"]);
@@ -115,7 +115,7 @@ pub async fn hundred_thousand(server: &impl Server) {
         delivery.accept().expect("it is not settled yet");
     }
     sent.await.expect("all were accepted");
-    assert!(is_exhausted(&receiver).await);
+    assert!(is_exhausted(server, &receiver).await);
     sending.close().await.expect("it closes");
     receiving.close().await.expect("it closes");
     pass(server, "100,000 messages");

@@ -25,7 +25,7 @@ pub async fn selector(server: &impl Server) {
     let filter = green.remote_source().and_then(|source| source.filter).unwrap_or_default();
     assert!(filter.get("selector").is_some(), "the server says which filters it honours: {filter:?}");
     assert_eq!(take(&green, 1).await, ["b"]);
-    assert!(is_exhausted(&green).await);
+    assert!(is_exhausted(server, &green).await);
     green.close().await.expect("it closes");
     let either = node.receiver().selector("colour IN ('red', 'yellow') OR colour LIKE 'bl%'");
     let either = connection.receiver(either).await.expect("the receiver opens");
@@ -58,7 +58,7 @@ pub async fn browse(server: &impl Server) {
     for _ in 0..2 {
         let browser = connection.receiver(node.receiver().browse()).await.expect("the receiver opens");
         assert_eq!(take(&browser, 3).await, ["one", "two", "three"]);
-        assert!(is_exhausted(&browser).await);
+        assert!(is_exhausted(server, &browser).await);
         browser.close().await.expect("it closes");
     }
     assert_eq!(take(&receiver(&connection, &node).await, 3).await, ["one", "two", "three"]);
@@ -116,7 +116,7 @@ pub async fn time_to_live(server: &impl Server) {
     let left = message.ttl().expect("it still has a time to live");
     assert!(left <= Duration::from_secs(3600), "{left:?}");
     delivery.accept().expect("it is not settled yet");
-    assert!(is_exhausted(&receiver).await);
+    assert!(is_exhausted(server, &receiver).await);
     connection.close().await.expect("it closes");
     pass(server, "time to live");
 }

@@ -21,7 +21,7 @@ pub async fn queue(server: &impl Server) {
         assert_eq!(take(receiver, 5).await, texts);
     }
     receivers[0].add_credit(10);
-    assert!(is_exhausted(&receivers[0]).await);
+    assert!(is_exhausted(server, &receivers[0]).await);
     connection.close().await.expect("it closes");
     pass(server, "queue");
 }
@@ -42,7 +42,7 @@ pub async fn topic(server: &impl Server) {
     assert_eq!(take(&late, 1).await, ["three"]);
     for receiver in &receivers {
         assert_eq!(take(receiver, 1).await, ["three"]);
-        assert!(is_exhausted(receiver).await);
+        assert!(is_exhausted(server, receiver).await);
     }
     connection.close().await.expect("it closes");
     pass(server, "topic");
@@ -131,7 +131,7 @@ pub async fn settle_modes(server: &impl Server) {
     assert!(delivery.is_remotely_settled());
     settled.close().await.expect("it closes");
     let last = receiver(&connection, &node).await;
-    assert!(is_exhausted(&last).await);
+    assert!(is_exhausted(server, &last).await);
     connection.close().await.expect("it closes");
     pass(server, "unsettled, settled and mixed modes");
 }

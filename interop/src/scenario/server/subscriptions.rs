@@ -36,7 +36,7 @@ pub async fn durable_subscription(server: &impl Server) {
     subscription.close().await.expect("the subscription ends");
     put(&publish, ["five"]).await;
     let subscription = connection.receiver(node.receiver().durable("news")).await.expect("a new one opens");
-    assert!(is_exhausted(&subscription).await, "the old one had ended");
+    assert!(is_exhausted(server, &subscription).await, "the old one had ended");
     subscription.close().await.expect("it ends");
     connection.close().await.expect("it closes");
     publisher.close().await.expect("it closes");

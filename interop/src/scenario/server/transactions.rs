@@ -4,9 +4,9 @@ use super::{connect, is_exhausted, next, pass, put, receiver, sender, take, text
 use crate::server::Server;
 use deuteron::Receiver;
 
-async fn has_nothing(receiver: &Receiver) -> bool {
+async fn has_nothing(server: &impl Server, receiver: &Receiver) -> bool {
     receiver.add_credit(10);
-    is_exhausted(receiver).await
+    is_exhausted(server, receiver).await
 }
 
 /// What is sent in a transaction is there when it is committed, and not before.
@@ -20,7 +20,7 @@ pub async fn transaction_commit(server: &impl Server) {
         let outcome = transaction.send(sender, number.to_string()).await.expect("the message is sent");
         assert!(outcome.is_accepted(), "{outcome:?}");
     }
-    assert!(has_nothing(&reader).await, "it is not committed yet");
+    assert!(has_nothing(server, &reader).await, "it is not committed yet");
     transaction.commit().await.expect("it is committed");
     reader.add_credit(1);
     assert_eq!(take(&reader, 1).await, ["0"]);
@@ -47,7 +47,7 @@ pub async fn transaction_rollback(server: &impl Server) {
     let reader = connection.receiver(node.receiver().manual_credit()).await.expect("the receiver opens");
     reader.add_credit(1);
     assert_eq!(take(&reader, 1).await, ["outside"]);
-    assert!(has_nothing(&reader).await, "what was rolled back is not there");
+    assert!(has_nothing(server, &reader).await, "what was rolled back is not there");
     connection.close().await.expect("it closes");
     pass(server, "transaction: rollback");
 }
@@ -70,7 +70,7 @@ pub async fn transaction_consume(server: &impl Server) {
         transaction.accept(&order).expect("it is not settled yet");
         if commit {
             transaction.commit().await.expect("it is committed");
-            assert!(has_nothing(&orders).await, "the order was taken");
+            assert!(has_nothing(server, &orders).await, "the order was taken");
         } else {
             transaction.rollback().await.expect("it is rolled back");
             // It is ours still, though not settled: we give it back.
@@ -80,7 +80,7 @@ pub async fn transaction_consume(server: &impl Server) {
     }
     let answers = receiver(&connection, &answers).await;
     assert_eq!(take(&answers, 1).await, ["true"]);
-    assert!(is_exhausted(&answers).await);
+    assert!(is_exhausted(server, &answers).await);
     connection.close().await.expect("it closes");
     pass(server, "transaction: consume");
 }
