@@ -10,6 +10,7 @@ import argparse
 import json
 import pathlib
 import statistics
+import subprocess
 import sys
 
 import hold
@@ -40,8 +41,20 @@ METRICS = {
 }
 
 
+def by_command(command, count, size, mode):
+    """One run of `deuteron bench`: sender and receiver are connected to each other, in one process."""
+    settled = ["--settled"] if mode == "settled" else []
+    arguments = [*command, "--direct", "--json", "--count", str(count), "--size", str(size), *settled]
+    ran = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
+    if ran.returncode:
+        raise Failed(f"deuteron bench: {ran.stderr[-500:]}")
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
 def throughput(command, size, mode, count):
     """One run; figures by metric. The rate is the receiver's, from its first message to its last."""
+    if command[-1] == "bench":
+        return {"rate": by_command(command, count, size, mode)["rate"]}
     arguments = [count, size, mode]
     receiver, sender = pair(command, ["recv", *arguments], ["send", *arguments])
     if receiver is None:
@@ -86,6 +99,9 @@ def measure(peers, options):
                 continue
             for peer, command in peers.items():
                 key = (scenario, peer)
+                if scenario.startswith("round trip") and command[-1] == "bench":
+                    # It measures acknowledgements, which is something else.
+                    continue
                 try:
                     result = run(command, counts.get(key))
                 except Failed as failure:
@@ -159,8 +175,9 @@ def show(table):
     medians = {(row["scenario"], row["peer"], row["metric"]): row["median"] for row in table}
     for scenario, *_ in THROUGHPUT:
         rates = {peer: rate for (name, peer, metric), rate in medians.items() if (name, metric) == (scenario, "rate")}
-        theirs = {peer: rate for peer, rate in rates.items() if peer not in programs.OURS}
-        for ours in programs.OURS:
+        ours_all = (*programs.OURS, "deuteron bench")
+        theirs = {peer: rate for peer, rate in rates.items() if peer not in ours_all}
+        for ours in ours_all:
             ratios = [f"{rates[ours] / rate:.2f} of {peer}" for peer, rate in theirs.items() if ours in rates]
             if ratios:
                 print(f"{scenario}: the rate of {ours} in multiples: {', '.join(ratios)}")
@@ -179,7 +196,7 @@ def main():
     options = parser.parse_args()
     fronts, deuteron = programs.build_ours()
     peers = programs.build_peers(options.peers and options.peers.split(","))
-    figures = measure({**fronts, **peers}, options)
+    figures = measure({**fronts, "deuteron bench": [deuteron, "bench"], **peers}, options)
     figures.update(measure_memory(fronts, deuteron, options))
     table = list(rows(figures))
     options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -107,6 +107,17 @@ fn hello_world_async_goes_through_a_broker() {
 }
 
 #[test]
+fn a_transaction_happens_whole() {
+    let broker = broker();
+    assert_eq!(program!("transaction", broker.url(), "orders", 3).succeed(), ["committed"]);
+    assert_eq!(broker.messages("orders"), Some(3));
+    assert_eq!(program!("transaction_async", broker.url(), "orders", "answers").succeed(), ["committed"]);
+    assert_eq!((broker.messages("orders"), broker.messages("answers")), (Some(2), Some(1)));
+    let answer = program!("receive", broker.url(), "answers", 1).succeed();
+    assert!(answer[0].contains("seen: message 1"), "{answer:?}");
+}
+
+#[test]
 fn send_leaves_messages_at_a_broker_and_receive_takes_as_many_as_it_was_told() {
     let broker = broker();
     assert_eq!(program!("send", broker.url(), "orders", 5).succeed(), ["5 sent, 5 accepted"]);
