@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) handlers: AtomicUsize,
     pub(crate) next_coordinator: AtomicU64,
     pub(crate) transaction_timeout: Option<Duration>,
+    pub(crate) max_connections: usize,
+    pub(crate) max_links: usize,
     /// Told when the last connection is gone.
     pub(crate) idle: Notify,
 }
@@ -65,6 +67,8 @@ impl Broker {
             handlers: AtomicUsize::new(0),
             next_coordinator: AtomicU64::new(0),
             transaction_timeout: config.transaction_timeout,
+            max_connections: config.max_connections,
+            max_links: config.max_links,
             idle: Notify::new(),
         });
         tokio::spawn(sweep(Arc::downgrade(&shared)));

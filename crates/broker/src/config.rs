@@ -62,6 +62,11 @@ pub struct BrokerConfig {
     pub dead_letter: Option<String>,
     /// How often the delivery of a message may fail before it is given up. Default 0: as often as it takes.
     pub max_deliveries: u32,
+    /// How many connections there may be; further ones are closed with the reason. Default 100,000; the system's limit on
+    /// open files may be lower.
+    pub max_connections: usize,
+    /// How many links a connection may have, on all its sessions together; further ones are refused. Default 100,000.
+    pub max_links: usize,
     /// Credit that each producer has at most, in messages. Default 1,000.
     pub credit_window: u32,
     /// For [`Broker::start_on_thread`](crate::Broker::start_on_thread): threads that connections are
@@ -85,6 +90,8 @@ impl Default for BrokerConfig {
             max_topics: 100_000,
             max_subscriptions: 100_000,
             max_transactions: 1000,
+            max_connections: 100_000,
+            max_links: 100_000,
             dead_letter: None,
             max_deliveries: 0,
             transaction_timeout: Some(Duration::from_secs(300)),

@@ -260,6 +260,14 @@ fn verdict(outcome: Option<Outcome>) -> Verdict {
 }
 
 impl MessagingHandler for BrokerHandler {
+    fn on_connection_opening(&mut self, _: &mut Context<'_>, connection: &Connection) {
+        let most = self.shared.max_connections;
+        if self.shared.connections.load(Ordering::Acquire) >= most {
+            let text = format!("the broker has {most} connections already, which is its limit");
+            connection.reject(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+        }
+    }
+
     fn on_connection_opened(&mut self, _: &mut Context<'_>, connection: &Connection) {
         self.opened = true;
         self.shared.connections.fetch_add(1, Ordering::AcqRel);
@@ -290,7 +298,12 @@ impl MessagingHandler for BrokerHandler {
     }
 
     fn on_link_opening(&mut self, cx: &mut Context<'_>, link: &Link) {
+        let links = self.consumers.len() + self.producers.len() + self.coordinators.len();
         let opened = match link {
+            _ if links >= self.shared.max_links => {
+                let text = format!("the connection has {links} links already, which is the limit");
+                Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text))
+            }
             Link::Sender(sender) => self.open_consumer(cx, sender),
             Link::Receiver(receiver) => self.open_producer(receiver),
         };

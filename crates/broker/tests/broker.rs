@@ -437,3 +437,20 @@ fn settled_messages_for_a_slow_consumer_stay_in_the_queue() {
     assert!(texts.iter().enumerate().all(|(number, text)| *text == number.to_string()), "in order");
     assert_eq!((texts.len(), broker.stats().messages), (COUNT, 0));
 }
+
+#[tokio::test]
+async fn there_are_so_many_connections_and_links_and_no_more() {
+    let broker = broker(|config| (config.max_connections, config.max_links) = (1, 2)).await;
+    let connection = connect(&broker).await;
+    let refused = Connection::connect(ConnectOptions::new(broker.url()).reconnect(false)).await;
+    assert_eq!(refused.unwrap_err().condition(), Some("amqp:resource-limit-exceeded"));
+    let one = connection.sender("one").await.unwrap();
+    let _two = connection.receiver("two").await.unwrap();
+    let refused = connection.sender("three").await.unwrap_err();
+    assert_eq!(refused.condition(), Some("amqp:resource-limit-exceeded"));
+    one.close().await.unwrap();
+    connection.sender("three").await.unwrap();
+    connection.close().await.unwrap();
+    until("the connection is gone", || broker.stats().connections == 0).await;
+    connect(&broker).await;
+}

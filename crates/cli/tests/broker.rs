@@ -149,6 +149,28 @@ fn further_nodes_are_refused() {
 }
 
 #[test]
+fn dead_letters_are_kept() {
+    let broker = Broker::start(&["--dead-letter", "dead", "--max-deliveries", "1"]);
+    let url = broker.url("q");
+    for (text, ack) in [("bad", "reject"), ("stubborn", "modify")] {
+        good(&["send", &url, text]);
+        good(&["receive", &url, "--count", "1", "--ack", ack]);
+    }
+    assert_eq!(good(&["receive", &broker.url("dead"), "--count", "2"]), "bad\nstubborn\n");
+}
+
+#[test]
+fn further_connections_and_links_are_refused() {
+    let broker = Broker::start(&["--max-connections", "1"]);
+    let _first = Receiving::start(&[&broker.url("q")]);
+    let refused = run(&["send", &broker.url("q"), "x"]);
+    assert!(refused.err.contains("amqp:resource-limit-exceeded"), "{}", refused.err);
+    let broker = Broker::start(&["--max-links", "0"]);
+    let refused = run(&["send", &broker.url("q"), "x"]);
+    assert!(refused.err.contains("amqp:resource-limit-exceeded"), "{}", refused.err);
+}
+
+#[test]
 fn bounds_make_senders_wait() {
     for bound in [["--max-bytes", "10k"], ["--max-queue-bytes", "10k"], ["--max-queue-messages", "10"]] {
         let broker = Broker::start(&[&bound[..], &["--credit", "1"]].concat());

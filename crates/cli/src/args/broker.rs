@@ -50,6 +50,12 @@ pub(crate) struct BrokerArgs {
     /// How many queues there may be; further ones are refused. Default: 100,000.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_queues: Option<usize>,
+    /// How many connections there may be; further ones are closed. Default 100,000.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_connections: Option<usize>,
+    /// How many links a connection may have; further ones are refused. Default 100,000.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_links: Option<usize>,
     /// How many topics there may be; further ones are refused. Default: 100,000.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_topics: Option<usize>,
@@ -62,6 +68,12 @@ pub(crate) struct BrokerArgs {
     /// How long a transaction may take; then it is rolled back. Default: 5 minutes.
     #[arg(long, value_name = "TIME", value_parser = some_time)]
     pub(crate) transaction_timeout: Option<Duration>,
+    /// A queue for what consumers reject, and for what was delivered too often. Default: it is dropped.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) dead_letter: Option<String>,
+    /// How often the delivery of a message may fail before it is given up. Default: as often as it takes.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_deliveries: Option<u32>,
     /// A queue that is there from the start. May be given several times.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) queue: Vec<String>,
