@@ -5,6 +5,7 @@ use super::{every_type, named};
 use crate::{Event, Kind, Peer, Row, Typed, digest, form_of_message};
 use deuteron::codec::Source;
 use deuteron::{Connection, Outcome, ReceiverOptions};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Every type and every section passes the broker: what the peer made we receive to the byte, and it reads what we made.
 pub async fn types_pass_our_broker(kind: Kind) {
@@ -52,6 +53,19 @@ pub async fn types_pass_from_peer_to_peer(maker: Kind) {
     Row::our_broker(maker.title(), "every type and section, to each other peer").pass();
 }
 
+/// Those that the broker delivers, in its order: higher priorities first, and none whose time is over.
+fn due<'a>(sent: &[&'a Typed]) -> Vec<&'a Typed> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_millis();
+    let is_over = |typed: &&Typed| {
+        let properties = typed.message.properties.as_ref();
+        let end = properties.and_then(|properties| properties.absolute_expiry_time);
+        end.is_some_and(|end| i128::from(end.0) <= now as i128)
+    };
+    let mut due: Vec<_> = sent.iter().copied().filter(|typed| !is_over(typed)).collect();
+    due.sort_by_key(|typed| 9 - typed.form["header"]["priority"].as_u64().unwrap_or(4).min(9));
+    due
+}
+
 /// Looks at what a peer made: the very bytes it says it made, and the messages they should be. They stay in the queue.
 async fn same_bytes(connection: &Connection, queue: &str, maker: Kind, made: &[Event], expected: &[&Typed]) {
     let source = Source {
@@ -61,11 +75,10 @@ async fn same_bytes(connection: &Connection, queue: &str, maker: Kind, made: &[E
     };
     let receiver = connection.receiver(ReceiverOptions::new(queue).source(source)).await;
     let receiver = receiver.expect("the receiver opens");
-    let mut made = named(made, "made");
-    for typed in expected {
+    assert_eq!(named(made, "made").count(), expected.len(), "{maker} made what it should");
+    for typed in due(expected) {
         let delivery = receiver.recv().await.expect("the message comes");
-        let event = made.next().expect("it was made");
-        assert_eq!(event.text("name"), typed.name, "{maker} sends them in their order");
+        let event = named(made, "made").find(|event| event.text("name") == typed.name).expect("it was made");
         // Who writes maps in another order each time cannot say what it wrote.
         if maker.keeps_order() || event.field("sha256").is_string() {
             let bytes = digest(delivery.payload());
@@ -74,12 +87,12 @@ async fn same_bytes(connection: &Connection, queue: &str, maker: Kind, made: &[E
         typed.require(&form_of_message(&delivery.message().expect("a message")), maker, "we read");
         delivery.release().expect("it is not settled yet");
     }
-    assert!(made.next().is_none(), "{maker} made more than it should");
     receiver.close().await.expect("it closes");
 }
 
 /// Has a peer read messages that another one made.
 async fn read(reader: Kind, url: &str, queue: &str, maker: Kind, expected: &[&Typed]) {
+    let expected = &due(expected);
     let count = expected.len().to_string();
     let events = Peer::start(reader, ["types-receive", url, queue, &count]).succeed().await;
     assert_eq!(named(&events, "received").count(), expected.len(), "from {maker} to {reader}");
