@@ -90,11 +90,14 @@ impl BrokerHandler {
     /// A client that names a subscription and says nothing else of it.
     fn resume(&mut self, cx: &Context<'_>, sender: &Sender, container: &str) -> Result<(), AmqpError> {
         let name = terminus::subscription_name(sender.name(), container, false, false);
-        let outlet = Outgoing::new(sender.clone(), false, cx.injector());
+        let mode = sender.remote_attach().map(|attach| attach.snd_settle_mode);
+        let settled = mode == Some(SenderSettleMode::Settled);
+        let outlet = Outgoing::new(sender.clone(), settled, cx.injector());
         let pause = Arc::clone(&outlet.pause);
-        let resumed = self.shared.router().resume(&name, self.id, Manner::default(), outlet);
-        let (id, address, expiry) = resumed?;
-        sender.set_source(terminus::resumed(&address, expiry));
+        let manner = Manner { settled, ..Manner::default() };
+        let resumed = self.shared.router().resume(&name, self.id, manner, outlet);
+        let (id, address, subscription) = resumed?;
+        sender.set_source(terminus::resumed(&address, subscription));
         self.consumers.insert((**sender).clone(), Consumer { id, pause, default: verdict(None) });
         Ok(())
     }

@@ -46,10 +46,10 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) fn new(address: Arc<str>, owner: Option<ConnectionId>) -> Self {
+    pub(crate) fn new(address: Arc<str>) -> Self {
         Self {
             address,
-            owner,
+            owner: None,
             lifetime: None,
             subscription: None,
             kept: false,
@@ -241,7 +241,7 @@ mod tests {
     use crate::slots::Key;
 
     fn queue(messages: u64) -> Queue {
-        let mut queue = Queue::new("q".into(), None);
+        let mut queue = Queue::new("q".into());
         for number in 0..messages {
             queue.push(Bytes::from(number.to_string()), 0, || 0);
         }

@@ -87,6 +87,7 @@ impl WantedSource {
             filter: Filter {
                 selector: self.filters.selector.clone(),
                 text: self.filters.text.clone(),
+                granted: self.filters.granted(true),
                 not_from: self.filters.no_local.then_some(connection),
             },
         }
@@ -125,13 +126,15 @@ impl WantedSource {
 }
 
 /// The source of a subscription that was asked for by its name alone.
-pub(crate) fn resumed(address: &Arc<str>, expires: Expiry) -> Source {
+pub(crate) fn resumed(address: &Arc<str>, subscription: Subscribing) -> Source {
+    let expires = subscription.expiry;
     let never = expires == Expiry::Never;
     Source {
         address: Some(address.to_string()),
         durable: if never { TerminusDurability::UnsettledState } else { TerminusDurability::None },
         expiry_policy: policy(expires),
         distribution_mode: Some(Symbol::from_static("copy")),
+        filter: subscription.filter.granted,
         default_outcome: Some(DeliveryState::Released),
         outcomes: outcomes(),
         capabilities: vec![Symbol::from_static("topic")],

@@ -153,16 +153,20 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         {
             for producer in std::mem::take(&mut queue.waiting) {
                 // An anonymous one waits where its last message went.
-                let node = self.producers.get(producer).and_then(|producer| producer.node);
-                self.grant(producer, node.or(Some(Found::Queue(id))));
+                self.grant_again(producer, Some(Found::Queue(id)));
             }
         }
         if !self.waiting.is_empty() && self.bytes <= self.limits.bytes / 8 * 7 {
             for producer in std::mem::take(&mut self.waiting) {
-                let node = self.producers.get(producer).and_then(|producer| producer.node);
-                self.grant(producer, node);
+                self.grant_again(producer, None);
             }
         }
+    }
+
+    /// A producer has waited long enough: credit for the node that it is attached to, or as a relay for `last`.
+    pub(super) fn grant_again(&mut self, id: ProducerId, last: Option<Found>) {
+        let node = self.producers.get(id).and_then(|producer| producer.node);
+        self.grant(id, node.or(last));
     }
 }
 

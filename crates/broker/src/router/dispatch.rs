@@ -136,7 +136,9 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
 
     /// Hands out what there is to those that have credit, one message each in turn.
     pub(super) fn dispatch(&mut self, id: QueueId) {
-        self.drop_expired(id);
+        if self.drop_expired(id) && self.after_message(id) {
+            return;
+        }
         self.browse(id);
         let Self { queues, consumers, leases, counters, bytes, .. } = self;
         let Some(queue) = queues.get_mut(id) else { return };
@@ -281,12 +283,13 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         }
     }
 
-    /// Takes away what has expired in a queue.
-    pub(super) fn drop_expired(&mut self, id: QueueId) {
+    /// Takes away what has expired in a queue. True if there was anything.
+    fn drop_expired(&mut self, id: QueueId) -> bool {
         if !self.queues.get(id).is_some_and(Queue::has_deadlines) {
-            return;
+            return false;
         }
         let now = (self.clock)();
+        let before = self.counters.expired;
         while let Some(queue) = self.queues.get_mut(id)
             && let Some(message) = queue.take_expired(now)
         {
@@ -295,6 +298,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             self.bytes -= message.cost();
             self.made_room(Some(id));
         }
+        self.counters.expired > before
     }
 
     /// Takes away what has expired anywhere. To be called now and then, so that memory comes back where nobody receives.
@@ -302,8 +306,9 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         let with = |id: &QueueId| self.queues.get(*id).is_some_and(Queue::has_deadlines);
         let queues: Vec<_> = self.queues.keys().filter(with).collect();
         for id in queues {
-            self.drop_expired(id);
-            self.after_message(id);
+            if self.drop_expired(id) {
+                self.after_message(id);
+            }
         }
     }
 

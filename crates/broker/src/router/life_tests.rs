@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use deuteron::codec::Timestamp;
 use deuteron::{Message, Symbol};
 use proptest::prelude::*;
 
@@ -97,6 +98,18 @@ fn what_has_expired_is_delivered_to_nobody_and_its_memory_comes_back() {
     time.fetch_add(5, Ordering::Relaxed);
     router.drop_all_expired();
     assert_eq!((router.bytes(), router.messages_of("r")), (0, None));
+}
+
+#[test]
+fn a_queue_made_for_a_message_whose_time_is_over_does_not_stay() {
+    let (mut router, time) = clocked(LIMITS);
+    let late = Message::new("late").with_absolute_expiry_time(Timestamp(1));
+    send(&mut router, "q", &late);
+    assert_eq!((router.queues(), router.counters.expired), (0, 1));
+    send(&mut router, "r", &lasting("short", 5));
+    time.fetch_add(5, Ordering::Relaxed);
+    send(&mut router, "r", &late);
+    assert_eq!((router.queues(), router.bytes()), (0, 0));
 }
 
 #[test]

@@ -24,6 +24,8 @@ mod subscription;
 mod tests;
 mod topic;
 #[cfg(test)]
+mod topic_model;
+#[cfg(test)]
 mod topic_tests;
 mod transaction;
 #[cfg(test)]
@@ -128,8 +130,7 @@ pub(crate) struct Router<O, I> {
     named: HashMap<SubscriptionName, SubscriptionId>,
     addresses: HashMap<Arc<str>, Found>,
     /// Temporary nodes that go with their connection, by owner.
-    temporary: HashMap<ConnectionId, Vec<QueueId>>,
-    temporary_topics: HashMap<ConnectionId, Vec<TopicId>>,
+    temporary: HashMap<ConnectionId, Vec<Found>>,
     /// Nodes are made when they are first used.
     on_demand: bool,
     /// Milliseconds since 1970, for what expires.
@@ -162,7 +163,6 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             named: HashMap::new(),
             addresses: HashMap::new(),
             temporary: HashMap::new(),
-            temporary_topics: HashMap::new(),
             on_demand: true,
             clock: Box::new(clock::since_1970),
             dead_letter: None,
@@ -336,11 +336,11 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
     /// A connection is over: its transactions are rolled back, its temporary nodes and subscriptions go.
     pub(crate) fn close_connection(&mut self, connection: ConnectionId) {
         self.undo_all_of(connection);
-        for queue in self.temporary.remove(&connection).unwrap_or_default() {
-            self.delete(queue);
-        }
-        for topic in self.temporary_topics.remove(&connection).unwrap_or_default() {
-            self.delete_topic(topic);
+        for node in self.temporary.remove(&connection).unwrap_or_default() {
+            match node {
+                Found::Queue(id) => self.delete(id),
+                Found::Topic(id) => self.delete_topic(id),
+            }
         }
         self.end_subscriptions_of(connection);
     }
@@ -423,20 +423,24 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
                 if let Some(queue) = self.queues.get_mut(id) {
                     (queue.owner, queue.lifetime) = (owned, Some(lifetime));
                 }
-                if let Some(owner) = owned {
-                    self.temporary.entry(owner).or_default().push(id);
-                }
             }
             Found::Topic(id) => {
                 if let Some(topic) = self.topics.get_mut(id) {
                     (topic.owner, topic.lifetime) = (owned, Some(lifetime));
                 }
-                if let Some(owner) = owned {
-                    self.temporary_topics.entry(owner).or_default().push(id);
-                }
             }
         }
+        if let Some(owner) = owned {
+            self.temporary.entry(owner).or_default().push(found);
+        }
         Ok(found)
+    }
+
+    /// A temporary node is gone before its owner.
+    fn disown(&mut self, owner: Option<ConnectionId>, node: Found) {
+        if let Some(owned) = owner.and_then(|owner| self.temporary.get_mut(&owner)) {
+            owned.retain(|other| *other != node);
+        }
     }
 
     fn make(&mut self, address: Arc<str>, kind: Kind) -> Result<Found, AmqpError> {
@@ -449,7 +453,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
         }
         let found = match kind {
-            Kind::Queue => Found::Queue(self.queues.insert(Queue::new(Arc::clone(&address), None))),
+            Kind::Queue => Found::Queue(self.queues.insert(Queue::new(Arc::clone(&address)))),
             Kind::Topic => Found::Topic(self.topics.insert(Topic::new(Arc::clone(&address)))),
         };
         self.addresses.insert(address, found);
@@ -462,9 +466,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         if queue.subscription.is_none() {
             self.addresses.remove(&queue.address);
         }
-        if let Some(owned) = queue.owner.and_then(|owner| self.temporary.get_mut(&owner)) {
-            owned.retain(|other| *other != id);
-        }
+        self.disown(queue.owner, Found::Queue(id));
         self.bytes -= queue.bytes();
         self.counters.deleted += queue.messages();
         let error = || {
@@ -483,9 +485,9 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
                 producer.inlet.close(error());
             }
         }
-        // Anonymous producers that waited for room in it.
+        // Those that waited for room in it, and are attached to something else.
         for producer in queue.waiting {
-            self.grant(producer, None);
+            self.grant_again(producer, None);
         }
         self.made_room(None);
     }

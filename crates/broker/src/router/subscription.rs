@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use deuteron::{AmqpError, condition};
+use deuteron::{AmqpError, Map, condition};
 
 use super::dispatch::{Consumer, Manner};
 use super::{ConnectionId, ConsumerId, Inlet, Outlet, QueueId, Router, SubscriptionId, TopicId};
@@ -36,6 +36,8 @@ pub(crate) struct Filter {
     pub(crate) selector: Option<Arc<Selector>>,
     /// The text of the selector: another one makes another subscription.
     pub(crate) text: Option<String>,
+    /// As it was granted, for whoever asks by the name alone.
+    pub(crate) granted: Option<Map>,
     /// Not those that this connection has sent.
     pub(crate) not_from: Option<ConnectionId>,
 }
@@ -97,8 +99,13 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             }
             Some(id) => {
                 self.may_replace(id, &wanted)?;
+                let former = self.subscriptions.get(id).map(|subscription| subscription.topic);
                 self.end_subscription(id);
-                self.make_subscription(topic, connection, wanted)?
+                let made = self.make_subscription(topic, connection, wanted)?;
+                if let Some(former) = former {
+                    self.after_topic_detach(former, true);
+                }
+                made
             }
             None => self.make_subscription(topic, connection, wanted)?,
         };
@@ -115,15 +122,15 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         Ok((consumer, address.ok_or_else(super::gone)?))
     }
 
-    /// Attaches a consumer to a subscription that is only called by its name, to end it or to go on. Returns the
-    /// topic's address and how long the subscription lasts.
+    /// Attaches a consumer to a subscription that is only called by its name, to end it or to go on. Returns also how the
+    /// subscription is.
     pub(crate) fn resume(
         &mut self,
         name: &SubscriptionName,
         connection: ConnectionId,
         manner: Manner,
         outlet: O,
-    ) -> Result<(ConsumerId, Arc<str>, Expiry), AmqpError> {
+    ) -> Result<(ConsumerId, Arc<str>, Subscribing), AmqpError> {
         let Some(subscription) = self.named.get(name).and_then(|id| self.subscriptions.get(*id)) else {
             let text = format!("there is no subscription called '{}'", name.name);
             return Err(AmqpError::new(condition::NOT_FOUND, text));
@@ -134,9 +141,8 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             expiry: subscription.expiry,
             filter: subscription.filter.clone(),
         };
-        let expiry = subscription.expiry;
-        let (id, address) = self.subscribe(subscription.topic, connection, wanted, manner, outlet)?;
-        Ok((id, address, expiry))
+        let (id, address) = self.subscribe(subscription.topic, connection, wanted.clone(), manner, outlet)?;
+        Ok((id, address, wanted))
     }
 
     /// Whether a subscription is what is wanted: the same topic, filter and kind (JMS makes a new one otherwise).
@@ -189,7 +195,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
         }
         let address = Arc::clone(&self.topics.get(topic).ok_or_else(super::gone)?.address);
-        let queue = self.queues.insert(Queue::new(address, None));
+        let queue = self.queues.insert(Queue::new(address));
         let Subscribing { name, shared, expiry, filter } = wanted;
         let subscription =
             Subscription { topic, queue, name: name.clone(), shared, expiry, filter, connection };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use deuteron::{AmqpError, condition};
 
 use super::address::Lifetime;
-use super::{ConnectionId, Inlet, Outlet, ProducerId, QueueId, Router, SubscriptionId, TopicId};
+use super::{ConnectionId, Found, Inlet, Outlet, ProducerId, QueueId, Router, SubscriptionId, TopicId};
 use crate::message::cost;
 
 /// A topic: it holds no messages itself.
@@ -90,9 +90,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
     pub(super) fn delete_topic(&mut self, id: TopicId) {
         let Some(topic) = self.topics.remove(id) else { return };
         self.addresses.remove(&topic.address);
-        if let Some(owned) = topic.owner.and_then(|owner| self.temporary_topics.get_mut(&owner)) {
-            owned.retain(|other| *other != id);
-        }
+        self.disown(topic.owner, Found::Topic(id));
         for subscription in topic.subscriptions {
             self.end_subscription(subscription);
         }
