@@ -8,6 +8,7 @@ mod capture;
 mod certificates;
 mod folder;
 mod forms;
+mod lists;
 mod our_server;
 mod peer;
 pub mod scenario;

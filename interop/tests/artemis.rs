@@ -3,64 +3,52 @@
 use deuteron::Connection;
 use deuteron_interop::Typed;
 use deuteron_interop::scenario::server as scenario;
-use deuteron_interop::server::{Artemis, Server};
+use deuteron_interop::server::{Artemis, Server, start};
 use serde_json::Value;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-/// The instance that all tests share which do not stop it.
-fn shared() -> Option<Arc<Artemis>> {
-    static SHARED: OnceLock<Option<Arc<Artemis>>> = OnceLock::new();
-    SHARED.get_or_init(|| Artemis::launch().map(Arc::new)).clone()
-}
+/// The one that all tests share which do not stop it.
+static SHARED: LazyLock<Option<Arc<Artemis>>> = LazyLock::new(|| Artemis::launch().map(Arc::new));
 
-macro_rules! scenarios {
-    ($($test:ident: $scenario:ident $(, $argument:expr)*;)*) => {
-        $(#[tokio::test]
-        async fn $test() {
-            let Some(server) = shared() else { return };
-            scenario::$scenario(&*server $(, $argument)*).await;
-        })*
-    };
-}
-
-scenarios! {
-    anonymous: anonymous;
-    plain: password, "PLAIN";
-    scram_sha_256: password, "SCRAM-SHA-256";
-    scram_sha_512: password, "SCRAM-SHA-512";
-    strongest_mechanism: strongest_mechanism, "SCRAM-SHA-512";
-    tls: tls;
-    client_certificate: client_certificate;
-    hello_world: hello_world;
-    queue: queue;
-    topic: topic;
-    anonymous_relay: anonymous_relay;
-    request_and_answer: request_and_answer;
-    settle_modes: settle_modes;
-    redelivery: redelivery;
-    delivery_count: delivery_count;
-    credit_and_drain: credit_and_drain;
-    large_message: large_message, 20 << 20;
-    hundred_thousand: hundred_thousand;
-    heartbeats: heartbeats;
-    selector: selector;
-    wrong_selector: wrong_selector;
-    browse: browse;
-    no_local: no_local;
-    priority: priority;
-    time_to_live: time_to_live;
-    durable_subscription: durable_subscription;
-    shared_subscription: shared_subscription;
-    global_subscription: global_subscription;
-    transaction_commit: transaction_commit;
-    transaction_rollback: transaction_rollback;
-    transaction_consume: transaction_consume;
+deuteron_interop::with_server! {
+    SHARED;
+    anonymous;
+    plain(password, "PLAIN");
+    scram_sha_256(password, "SCRAM-SHA-256");
+    scram_sha_512(password, "SCRAM-SHA-512");
+    strongest_mechanism(strongest_mechanism, "SCRAM-SHA-512");
+    tls;
+    client_certificate;
+    hello_world;
+    queue;
+    topic;
+    anonymous_relay;
+    request_and_answer;
+    settle_modes;
+    redelivery;
+    delivery_count;
+    credit_and_drain;
+    large_message(large_message, 20 << 20);
+    hundred_thousand;
+    heartbeats;
+    selector;
+    wrong_selector;
+    browse;
+    no_local;
+    priority;
+    time_to_live;
+    durable_subscription;
+    shared_subscription;
+    global_subscription;
+    transaction_commit;
+    transaction_rollback;
+    transaction_consume;
 }
 
 #[tokio::test]
 async fn every_type() {
-    let Some(server) = shared() else { return };
+    let Some(server) = SHARED.as_deref() else { return };
     // Delivery annotations are for the next hop (3.2.2): the broker is that. And it counts deliveries itself.
     let business = |typed: &Typed, form: &mut Value| {
         if form["delivery_annotations"].is_null() && !typed.form["delivery_annotations"].is_null() {
@@ -73,12 +61,12 @@ async fn every_type() {
     };
     let note = "it keeps delivery annotations, which are for the next hop, to itself; it counts deliveries itself; message \
                 annotations keyed by ulong it refuses (\"Expected Symbol type but found encoding: ULONG\")";
-    scenario::every_type(&*server, &["annotations keyed by ulong"], business, note).await;
+    scenario::every_type(server, &["annotations keyed by ulong"], business, note).await;
 }
 
-/// An instance that a test may stop.
+/// One that a test may stop.
 async fn another() -> Option<Arc<Artemis>> {
-    tokio::task::spawn_blocking(Artemis::launch).await.expect("it starts").map(Arc::new)
+    start(Artemis::launch).await
 }
 
 #[tokio::test]
@@ -98,7 +86,7 @@ async fn failover() {
 /// A shared subscription is named by what comes before the bar in the link's name: two links of one connection can share it.
 #[tokio::test]
 async fn shared_subscription_on_one_connection() {
-    let Some(server) = shared() else { return };
+    let Some(server) = SHARED.as_deref() else { return };
     let connection = Connection::connect(server.url()).await.expect("it connects");
     let node = server.topic("artemis.shared").await;
     let mut workers = Vec::new();
@@ -123,7 +111,7 @@ async fn shared_subscription_on_one_connection() {
 /// What is a queue is no topic, and the refusal says so.
 #[tokio::test]
 async fn a_queue_is_no_topic() {
-    let Some(server) = shared() else { return };
+    let Some(server) = SHARED.as_deref() else { return };
     let connection = Connection::connect(server.url()).await.expect("it connects");
     connection.sender(server.queue("artemis.queue").await.sender()).await.expect("the sender opens");
     let topic = server.topic("artemis.queue").await.receiver();

@@ -2,81 +2,26 @@
 
 use deuteron_broker::{Broker, BrokerConfig};
 use deuteron_interop::Kind::GoAmqp as PEER;
-use deuteron_interop::{Peer, Row, scenario};
+use deuteron_interop::{Peer, Row};
 
-#[tokio::test]
-async fn their_client_sends_and_receives() {
-    scenario::their_client_sends_and_receives(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_uses_tls() {
-    scenario::their_client_uses_tls(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_leaves_sasl_out() {
-    scenario::their_client_leaves_sasl_out(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_hears_outcomes() {
-    scenario::their_client_hears_outcomes(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_gives_outcomes() {
-    scenario::their_client_gives_outcomes(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_requests() {
-    scenario::their_client_requests(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_types() {
-    scenario::their_client_types(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_logs_in_by_plain() {
-    scenario::their_client_logs_in(PEER, "PLAIN").await;
-}
-
-#[tokio::test]
-async fn their_clients_meet_at_our_broker() {
-    scenario::their_clients_meet_at_our_broker(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_logs_in_at_our_broker() {
-    scenario::their_client_logs_in_at_our_broker(PEER).await;
-}
-
-#[tokio::test]
-async fn their_clients_ask_and_answer_at_our_broker() {
-    scenario::their_clients_ask_and_answer_at_our_broker(PEER).await;
-}
-
-#[tokio::test]
-async fn our_broker_delivers_again_to_theirs() {
-    scenario::our_broker_delivers_again_to_theirs(PEER).await;
-}
-
-#[tokio::test]
-async fn types_pass_our_broker() {
-    scenario::types_pass_our_broker(PEER).await;
-}
-
-#[tokio::test]
-async fn exclusions_are_true() {
-    scenario::exclusions_are_true(PEER).await;
-}
-
-#[tokio::test]
-async fn types_pass_from_peer_to_peer() {
-    scenario::types_pass_from_peer_to_peer(PEER).await;
+deuteron_interop::with_peer! {
+    PEER;
+    their_client_sends_and_receives;
+    their_client_uses_tls;
+    their_client_leaves_sasl_out;
+    their_client_hears_outcomes;
+    their_client_gives_outcomes;
+    their_client_requests;
+    their_client_types;
+    their_client_logs_in_by_plain(their_client_logs_in, "PLAIN");
+    their_clients_meet_at_our_broker;
+    their_client_logs_in_at_our_broker;
+    their_clients_ask_and_answer_at_our_broker;
+    our_broker_delivers_again_to_theirs;
+    types_pass_our_broker;
+    exclusions_are_true;
+    types_pass_from_peer_to_peer;
+    their_client_selects_and_browses;
 }
 
 #[test]
@@ -84,11 +29,6 @@ fn it_has_no_server() {
     Row::our_client(PEER.title(), "send and receive, 0 B to 100 MiB").not_supported(
         "it \"provides an AMQP 1.0 client implementation\", says its documentation, and no server",
     );
-}
-
-#[tokio::test]
-async fn their_client_selects_and_browses() {
-    scenario::their_client_selects_and_browses(PEER).await;
 }
 
 #[tokio::test]

@@ -1,54 +1,42 @@
 //! Deuteron's client and RabbitMQ 4.0.
 
 use deuteron_interop::scenario::server as scenario;
-use deuteron_interop::server::{RabbitMq, Version};
-use std::sync::{Arc, OnceLock};
+use deuteron_interop::server::{RabbitMq, Version, start};
+use std::sync::{Arc, LazyLock};
 
-/// The node that all tests share which do not stop it.
-fn shared() -> Option<Arc<RabbitMq>> {
-    static SHARED: OnceLock<Option<Arc<RabbitMq>>> = OnceLock::new();
-    SHARED.get_or_init(|| RabbitMq::launch(Version::V4).map(Arc::new)).clone()
+/// The one that all tests share which do not stop it.
+static SHARED: LazyLock<Option<Arc<RabbitMq>>> =
+    LazyLock::new(|| RabbitMq::launch(Version::V4).map(Arc::new));
+
+deuteron_interop::with_server! {
+    SHARED;
+    anonymous;
+    plain(password, "PLAIN");
+    scram(no_scram);
+    tls;
+    client_certificate(optional_certificate);
+    hello_world;
+    queue;
+    settle_modes(no_second);
+    redelivery;
+    large_message(large_message, 10 << 20);
+    hundred_thousand;
+    heartbeats;
+    selector(no_selector);
+    browse(no_browse);
+    time_to_live;
+    transactions(no_transactions);
+    topic(no_topics, "unknown_destination");
+    anonymous_relay;
+    request_and_answer(no_dynamic_address, "Dynamic sources not supported");
+    delivery_count;
+    credit_and_drain;
+    priority(few_priorities, ["middle", "high", "low"], "quorum queues tell two levels apart only: above 4, and the rest");
 }
 
-macro_rules! scenarios {
-    ($($test:ident: $scenario:ident $(, $argument:expr)*;)*) => {
-        $(#[tokio::test]
-        async fn $test() {
-            let Some(server) = shared() else { return };
-            scenario::$scenario(&*server $(, $argument)*).await;
-        })*
-    };
-}
-
-scenarios! {
-    anonymous: anonymous;
-    plain: password, "PLAIN";
-    scram: no_scram;
-    tls: tls;
-    client_certificate: optional_certificate;
-    hello_world: hello_world;
-    queue: queue;
-    settle_modes: no_second;
-    redelivery: redelivery;
-    large_message: large_message, 10 << 20;
-    hundred_thousand: hundred_thousand;
-    heartbeats: heartbeats;
-    selector: no_selector;
-    browse: no_browse;
-    time_to_live: time_to_live;
-    transactions: no_transactions;
-    topic: no_topics, "unknown_destination";
-    anonymous_relay: anonymous_relay;
-    request_and_answer: no_dynamic_address, "Dynamic sources not supported";
-    delivery_count: delivery_count;
-    credit_and_drain: credit_and_drain;
-    priority: few_priorities, ["middle", "high", "low"], "quorum queues tell two levels apart only: above 4, and the rest";
-}
-
-/// A node that a test may stop.
+/// One that a test may stop.
 async fn another() -> Option<Arc<RabbitMq>> {
-    let launch = || RabbitMq::launch(Version::V4);
-    tokio::task::spawn_blocking(launch).await.expect("it starts").map(Arc::new)
+    start(|| RabbitMq::launch(Version::V4)).await
 }
 
 #[tokio::test]

@@ -1,134 +1,33 @@
 //! Deuteron and Rhea: our client with its server, its client with our listener and our broker.
 
 use deuteron_interop::Kind::Rhea as PEER;
-use deuteron_interop::scenario;
 
-#[tokio::test]
-async fn our_client_sends_and_receives() {
-    scenario::our_client_sends_and_receives(PEER).await;
-}
-
-#[tokio::test]
-async fn our_client_uses_tls() {
-    scenario::our_client_uses_tls(PEER).await;
-}
-
-#[tokio::test]
-async fn our_client_shows_a_certificate() {
-    scenario::our_client_shows_a_certificate(PEER).await;
-}
-
-#[tokio::test]
-async fn our_client_leaves_sasl_out() {
-    scenario::our_client_leaves_sasl_out(PEER).await;
-}
-
-#[tokio::test]
-async fn our_client_hears_outcomes() {
-    scenario::our_client_hears_outcomes(PEER).await;
-}
-
-#[tokio::test]
-async fn our_client_requests() {
-    scenario::our_client_requests(PEER).await;
-}
-
-#[tokio::test]
-async fn our_client_types() {
-    scenario::our_client_types(PEER).await;
-}
-
-#[tokio::test]
-async fn our_client_reconnects() {
-    scenario::our_client_reconnects(PEER).await;
-}
-
-#[tokio::test]
-async fn our_client_fails_over() {
-    scenario::our_client_fails_over(PEER).await;
-}
-
-#[tokio::test]
-async fn our_receiver_reconnects() {
-    scenario::our_receiver_reconnects(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_sends_and_receives() {
-    scenario::their_client_sends_and_receives(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_uses_tls() {
-    scenario::their_client_uses_tls(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_leaves_sasl_out() {
-    scenario::their_client_leaves_sasl_out(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_hears_outcomes() {
-    scenario::their_client_hears_outcomes(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_gives_outcomes() {
-    scenario::their_client_gives_outcomes(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_requests() {
-    scenario::their_client_requests(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_types() {
-    scenario::their_client_types(PEER).await;
-}
-
-#[tokio::test]
-async fn our_client_logs_in_by_plain() {
-    scenario::our_client_logs_in(PEER, "PLAIN").await;
-}
-
-#[tokio::test]
-async fn their_client_logs_in_by_plain() {
-    scenario::their_client_logs_in(PEER, "PLAIN").await;
-}
-
-#[tokio::test]
-async fn their_clients_meet_at_our_broker() {
-    scenario::their_clients_meet_at_our_broker(PEER).await;
-}
-
-#[tokio::test]
-async fn their_client_logs_in_at_our_broker() {
-    scenario::their_client_logs_in_at_our_broker(PEER).await;
-}
-
-#[tokio::test]
-async fn their_clients_ask_and_answer_at_our_broker() {
-    scenario::their_clients_ask_and_answer_at_our_broker(PEER).await;
-}
-
-#[tokio::test]
-async fn our_broker_delivers_again_to_theirs() {
-    scenario::our_broker_delivers_again_to_theirs(PEER).await;
-}
-
-#[tokio::test]
-async fn types_pass_our_broker() {
-    scenario::types_pass_our_broker(PEER).await;
-}
-
-#[tokio::test]
-async fn exclusions_are_true() {
-    scenario::exclusions_are_true(PEER).await;
-}
-
-#[tokio::test]
-async fn types_pass_from_peer_to_peer() {
-    scenario::types_pass_from_peer_to_peer(PEER).await;
+deuteron_interop::with_peer! {
+    PEER;
+    our_client_sends_and_receives;
+    our_client_uses_tls;
+    our_client_shows_a_certificate;
+    our_client_leaves_sasl_out;
+    our_client_hears_outcomes;
+    our_client_requests;
+    our_client_types;
+    our_client_reconnects;
+    our_client_fails_over;
+    our_receiver_reconnects;
+    their_client_sends_and_receives;
+    their_client_uses_tls;
+    their_client_leaves_sasl_out;
+    their_client_hears_outcomes;
+    their_client_gives_outcomes;
+    their_client_requests;
+    their_client_types;
+    our_client_logs_in_by_plain(our_client_logs_in, "PLAIN");
+    their_client_logs_in_by_plain(their_client_logs_in, "PLAIN");
+    their_clients_meet_at_our_broker;
+    their_client_logs_in_at_our_broker;
+    their_clients_ask_and_answer_at_our_broker;
+    our_broker_delivers_again_to_theirs;
+    types_pass_our_broker;
+    exclusions_are_true;
+    types_pass_from_peer_to_peer;
 }

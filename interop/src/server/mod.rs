@@ -14,6 +14,7 @@ pub use rabbitmq::{RabbitMq, Version};
 use crate::Certificates;
 use deuteron::{ReceiverOptions, SenderOptions};
 use std::future::Future;
+use std::sync::Arc;
 
 /// The account that every server has.
 pub const USER: &str = "alice";
@@ -53,6 +54,14 @@ pub trait Server: Send + Sync + 'static {
 
     /// Starts it again after [`Server::kill`] in the same folder and at the same ports, and waits until it listens. Blocks.
     fn start(&self);
+}
+
+/// Starts a server that a test may stop, without holding up the test's runtime. `None` if it is not installed.
+///
+/// # Panics
+/// When it cannot be started.
+pub async fn start<S: Server>(launch: impl FnOnce() -> Option<S> + Send + 'static) -> Option<Arc<S>> {
+    tokio::task::spawn_blocking(launch).await.expect("it starts").map(Arc::new)
 }
 
 /// A queue or a topic, as a link has to name it.
