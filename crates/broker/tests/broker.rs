@@ -1,46 +1,14 @@
 //! The broker over loopback, with clients of ours.
 
-use std::time::Duration;
+mod common;
 
+use common::{PATIENCE, broker, connect, next, next_text, until};
 use deuteron::codec::Described;
 use deuteron::{
-    ConnectOptions, Connection, Error, Message, Outcome, Receiver, ReceiverOptions, SendOptions,
-    SenderOptions, Source, Symbol, TerminusExpiryPolicy, TlsConfig, TlsServerConfig, Value,
+    ConnectOptions, Connection, Error, Message, Outcome, ReceiverOptions, SendOptions, SenderOptions, Source,
+    Symbol, TerminusExpiryPolicy, TlsConfig, TlsServerConfig, Value,
 };
-use deuteron_broker::{Broker, BrokerConfig, BrokerHandle};
-
-/// How long a test waits for something that should happen: no part of any claim.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-async fn broker(change: impl FnOnce(&mut BrokerConfig)) -> BrokerHandle {
-    let mut config = BrokerConfig::listening(["amqp://127.0.0.1:0"]);
-    change(&mut config);
-    Broker::start(config).await.expect("the broker starts")
-}
-
-async fn connect(broker: &BrokerHandle) -> Connection {
-    Connection::connect(broker.url()).await.expect("the broker takes the connection")
-}
-
-async fn next(receiver: &Receiver) -> deuteron::Delivery {
-    receiver.recv_timeout(PATIENCE).await.expect("a message comes")
-}
-
-async fn next_text(receiver: &Receiver) -> String {
-    let delivery = next(receiver).await;
-    let text = delivery.message().expect("it is a message").body_text().expect("it has a text").to_owned();
-    delivery.accept().expect("it can be accepted");
-    text
-}
-
-/// Waits until the broker is as it should be.
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(tokio::time::Instant::now() < deadline, "{what} did not happen");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
+use deuteron_broker::{Broker, BrokerConfig};
 
 #[tokio::test]
 async fn messages_wait_in_their_queue_and_come_in_order() {

@@ -1,26 +1,14 @@
 //! Topics, subscriptions and filters over loopback, with clients of ours.
 
-use std::time::Duration;
+mod common;
 
+use common::{PATIENCE, broker, connect_as, next_text, until};
 use deuteron::codec::{DeleteOnNoLinksOrMessages, Described};
 use deuteron::{
-    ConnectOptions, Connection, Map, Message, Receiver, ReceiverOptions, SenderOptions, Source, Symbol,
-    TerminusDurability, TerminusExpiryPolicy, Value,
+    Connection, Map, Message, ReceiverOptions, SenderOptions, Source, Symbol, TerminusDurability,
+    TerminusExpiryPolicy, Value,
 };
-use deuteron_broker::{Broker, BrokerConfig, BrokerHandle};
-
-/// How long a test waits for something that should happen: no part of any claim.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-async fn broker() -> BrokerHandle {
-    Broker::start(BrokerConfig::listening(["amqp://127.0.0.1:0"])).await.expect("the broker starts")
-}
-
-/// A client with a name of its own, as durable subscriptions go by it.
-async fn connect(broker: &BrokerHandle, container: &str) -> Connection {
-    let options = ConnectOptions::new(broker.url()).container_id(container).reconnect(false);
-    Connection::connect(options).await.expect("the broker takes the connection")
-}
+use deuteron_broker::{Broker, BrokerConfig};
 
 fn topic() -> ReceiverOptions {
     ReceiverOptions::new("news").source_capabilities(["topic"])
@@ -36,25 +24,10 @@ async fn publish(connection: &Connection, texts: &[&str]) {
     sender.close().await.unwrap();
 }
 
-async fn next_text(receiver: &Receiver) -> String {
-    let delivery = receiver.recv_timeout(PATIENCE).await.expect("a message comes");
-    let text = delivery.message().expect("it is a message").body_text().expect("it has a text").to_owned();
-    delivery.accept().expect("it can be accepted");
-    text
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(tokio::time::Instant::now() < deadline, "{what} did not happen");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
 #[tokio::test]
 async fn every_subscriber_of_a_topic_gets_every_message() {
-    let broker = broker().await;
-    let connection = connect(&broker, "c").await;
+    let broker = broker(|_| {}).await;
+    let connection = connect_as(&broker, "c").await;
     let one = connection.receiver(topic()).await.unwrap();
     let two = connection.receiver(topic()).await.unwrap();
     assert_eq!(one.remote_source().unwrap().capabilities, [Symbol::from("topic")]);
@@ -70,8 +43,8 @@ async fn every_subscriber_of_a_topic_gets_every_message() {
 
 #[tokio::test]
 async fn a_prefix_names_a_topic_too() {
-    let broker = broker().await;
-    let connection = connect(&broker, "c").await;
+    let broker = broker(|_| {}).await;
+    let connection = connect_as(&broker, "c").await;
     let receiver = connection.receiver("topic://news").await.unwrap();
     publish(&connection, &["a"]).await;
     let relay = connection.sender(SenderOptions::anonymous()).await.unwrap();
@@ -81,9 +54,9 @@ async fn a_prefix_names_a_topic_too() {
 
 #[tokio::test]
 async fn a_durable_subscription_survives_detach_and_a_new_connection_and_ends_on_close() {
-    let broker = broker().await;
-    let publisher = connect(&broker, "publisher").await;
-    let connection = connect(&broker, "subscriber").await;
+    let broker = broker(|_| {}).await;
+    let publisher = connect_as(&broker, "publisher").await;
+    let connection = connect_as(&broker, "subscriber").await;
     let receiver = connection.receiver(topic().durable("mine")).await.unwrap();
     let granted = receiver.remote_source().unwrap();
     assert_eq!(
@@ -99,7 +72,7 @@ async fn a_durable_subscription_survives_detach_and_a_new_connection_and_ends_on
     connection.close().await.unwrap();
     publish(&publisher, &["c"]).await;
     assert_eq!(broker.messages("news"), Some(1));
-    let connection = connect(&broker, "subscriber").await;
+    let connection = connect_as(&broker, "subscriber").await;
     let receiver = connection.receiver(topic().durable("mine")).await.unwrap();
     assert_eq!(next_text(&receiver).await, "c");
     receiver.close().await.unwrap();
@@ -108,8 +81,8 @@ async fn a_durable_subscription_survives_detach_and_a_new_connection_and_ends_on
 
 #[tokio::test]
 async fn who_subscribes_by_name_means_a_topic() {
-    let broker = broker().await;
-    let connection = connect(&broker, "c").await;
+    let broker = broker(|_| {}).await;
+    let connection = connect_as(&broker, "c").await;
     let receiver = connection.receiver(ReceiverOptions::new("news").durable("mine")).await.unwrap();
     assert_eq!(broker.stats().topics, 1);
     // The address is a topic now, also for those who do not say so.
@@ -120,9 +93,9 @@ async fn who_subscribes_by_name_means_a_topic() {
 
 #[tokio::test]
 async fn a_second_link_of_the_same_name_steals_the_subscription() {
-    let broker = broker().await;
-    let first = connect(&broker, "c").await;
-    let second = connect(&broker, "c").await;
+    let broker = broker(|_| {}).await;
+    let first = connect_as(&broker, "c").await;
+    let second = connect_as(&broker, "c").await;
     let loser = first.receiver(topic().durable("mine")).await.unwrap();
     let winner = second.receiver(topic().durable("mine")).await.unwrap();
     let error = loser.recv_timeout(PATIENCE).await.unwrap_err();
@@ -133,8 +106,8 @@ async fn a_second_link_of_the_same_name_steals_the_subscription() {
 
 #[tokio::test]
 async fn shared_subscribers_share_the_messages() {
-    let broker = broker().await;
-    let (one, two) = (connect(&broker, "one").await, connect(&broker, "two").await);
+    let broker = broker(|_| {}).await;
+    let (one, two) = (connect_as(&broker, "one").await, connect_as(&broker, "two").await);
     let options = || topic().shared_globally("team").credit_window(1);
     let first = one.receiver(options()).await.unwrap();
     let second = two.receiver(options()).await.unwrap();
@@ -146,7 +119,7 @@ async fn shared_subscribers_share_the_messages() {
     came.sort();
     assert_eq!(came, ["a", "b"]);
     // Without `global`, containers do not share.
-    let three = connect(&broker, "three").await;
+    let three = connect_as(&broker, "three").await;
     let own = three.receiver(topic().shared("team")).await.unwrap();
     assert_eq!(broker.stats().subscriptions, 2);
     publish(&one, &["c"]).await;
@@ -155,8 +128,8 @@ async fn shared_subscribers_share_the_messages() {
 
 #[tokio::test]
 async fn a_subscription_is_asked_for_by_its_name_alone() {
-    let broker = broker().await;
-    let connection = connect(&broker, "c").await;
+    let broker = broker(|_| {}).await;
+    let connection = connect_as(&broker, "c").await;
     let query = || ReceiverOptions::subscription("mine");
     let error = connection.receiver(query()).await.unwrap_err();
     assert_eq!(error.condition(), Some("amqp:not-found"));
@@ -172,8 +145,8 @@ async fn a_subscription_is_asked_for_by_its_name_alone() {
 
 #[tokio::test]
 async fn selectors_choose_from_topics_and_queues() {
-    let broker = broker().await;
-    let connection = connect(&broker, "c").await;
+    let broker = broker(|_| {}).await;
+    let connection = connect_as(&broker, "c").await;
     let receiver = connection.receiver(topic().selector("length > 1")).await.unwrap();
     assert!(receiver.remote_source().unwrap().filter.unwrap().get("selector").is_some());
     publish(&connection, &["a", "bb", "c", "dd"]).await;
@@ -192,8 +165,8 @@ async fn selectors_choose_from_topics_and_queues() {
 
 #[tokio::test]
 async fn a_wrong_selector_is_refused_with_its_fault() {
-    let broker = broker().await;
-    let connection = connect(&broker, "c").await;
+    let broker = broker(|_| {}).await;
+    let connection = connect_as(&broker, "c").await;
     let error = connection.receiver(topic().selector("colour = = 'red'")).await.unwrap_err();
     assert_eq!(error.condition(), Some("amqp:invalid-field"));
     assert!(error.to_string().contains("at character 10"), "{error}");
@@ -208,8 +181,8 @@ async fn a_wrong_selector_is_refused_with_its_fault() {
 
 #[tokio::test]
 async fn no_local_leaves_out_what_the_connection_has_sent() {
-    let broker = broker().await;
-    let (one, two) = (connect(&broker, "one").await, connect(&broker, "two").await);
+    let broker = broker(|_| {}).await;
+    let (one, two) = (connect_as(&broker, "one").await, connect_as(&broker, "two").await);
     let receiver = one.receiver(topic().no_local()).await.unwrap();
     assert!(receiver.remote_source().unwrap().filter.unwrap().get("no-local").is_some());
     publish(&one, &["own"]).await;
@@ -225,8 +198,8 @@ async fn no_local_leaves_out_what_the_connection_has_sent() {
 
 #[tokio::test]
 async fn a_dynamic_node_lives_as_long_as_was_asked_for() {
-    let broker = broker().await;
-    let connection = connect(&broker, "c").await;
+    let broker = broker(|_| {}).await;
+    let connection = connect_as(&broker, "c").await;
     let policy =
         Described { descriptor: Value::from(DeleteOnNoLinksOrMessages::CODE), value: Value::List(vec![]) };
     let mut properties = Map::new();
@@ -258,7 +231,7 @@ async fn configured_addresses_are_there_and_others_can_be_refused() {
         ..BrokerConfig::listening(["amqp://127.0.0.1:0"])
     };
     let broker = Broker::start(config).await.unwrap();
-    let connection = connect(&broker, "c").await;
+    let connection = connect_as(&broker, "c").await;
     let receiver = connection.receiver("news").await.unwrap();
     publish(&connection, &["a"]).await;
     assert_eq!(next_text(&receiver).await, "a");

@@ -1,42 +1,15 @@
 //! Transactions over loopback, with clients of ours.
 
+mod common;
+
 use std::time::Duration;
 
-use deuteron::{ConnectOptions, Connection, Message, Outcome, Receiver, ReceiverOptions, SenderOptions};
-use deuteron_broker::{Broker, BrokerConfig, BrokerHandle};
-
-/// How long a test waits for something that should happen: no part of any claim.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-async fn broker_with(change: impl FnOnce(&mut BrokerConfig)) -> BrokerHandle {
-    let mut config = BrokerConfig::listening(["amqp://127.0.0.1:0"]);
-    change(&mut config);
-    Broker::start(config).await.expect("the broker starts")
-}
-
-async fn connect(broker: &BrokerHandle) -> Connection {
-    let options = ConnectOptions::new(broker.url()).reconnect(false);
-    Connection::connect(options).await.expect("the broker takes the connection")
-}
-
-async fn next_text(receiver: &Receiver) -> String {
-    let delivery = receiver.recv_timeout(PATIENCE).await.expect("a message comes");
-    let text = delivery.message().expect("it is a message").body_text().expect("it has a text").to_owned();
-    delivery.accept().expect("it can be accepted");
-    text
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(tokio::time::Instant::now() < deadline, "{what} did not happen");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
+use common::{PATIENCE, broker, connect, next_text, until};
+use deuteron::{Message, Outcome, ReceiverOptions, SenderOptions};
 
 #[tokio::test]
 async fn messages_arrive_with_the_commit() {
-    let broker = broker_with(|_| {}).await;
+    let broker = broker(|_| {}).await;
     let connection = connect(&broker).await;
     let sender = connection.sender("q").await.unwrap();
     let transaction = connection.begin_transaction().await.unwrap();
@@ -57,7 +30,7 @@ async fn messages_arrive_with_the_commit() {
 
 #[tokio::test]
 async fn a_message_moves_from_queue_to_queue_or_stays() {
-    let broker = broker_with(|_| {}).await;
+    let broker = broker(|_| {}).await;
     let connection = connect(&broker).await;
     let orders = connection.sender("orders").await.unwrap();
     let _ = orders.send("order").await.unwrap();
@@ -82,7 +55,7 @@ async fn a_message_moves_from_queue_to_queue_or_stays() {
 
 #[tokio::test]
 async fn several_links_and_sessions_share_a_transaction() {
-    let broker = broker_with(|_| {}).await;
+    let broker = broker(|_| {}).await;
     let connection = connect(&broker).await;
     let session = connection.open_session(deuteron::SessionOptions::default()).unwrap();
     let one = connection.sender("one").await.unwrap();
@@ -103,7 +76,7 @@ async fn several_links_and_sessions_share_a_transaction() {
 
 #[tokio::test]
 async fn outcomes_settled_at_the_discharge_count_once() {
-    let broker = broker_with(|_| {}).await;
+    let broker = broker(|_| {}).await;
     let connection = connect(&broker).await;
     let sender = connection.sender("q").await.unwrap();
     for text in ["a", "b"] {
@@ -121,7 +94,7 @@ async fn outcomes_settled_at_the_discharge_count_once() {
 
 #[tokio::test]
 async fn a_lost_connection_rolls_back() {
-    let broker = broker_with(|_| {}).await;
+    let broker = broker(|_| {}).await;
     let connection = connect(&broker).await;
     let sender = connection.sender("q").await.unwrap();
     let _ = sender.send("kept").await.unwrap();
@@ -141,7 +114,7 @@ async fn a_lost_connection_rolls_back() {
 
 #[tokio::test]
 async fn a_transaction_that_takes_too_long_is_rolled_back() {
-    let broker = broker_with(|config| config.transaction_timeout = Some(Duration::from_millis(20))).await;
+    let broker = broker(|config| config.transaction_timeout = Some(Duration::from_millis(20))).await;
     let connection = connect(&broker).await;
     let sender = connection.sender("q").await.unwrap();
     let transaction = connection.begin_transaction().await.unwrap();
@@ -163,7 +136,7 @@ async fn a_transaction_that_takes_too_long_is_rolled_back() {
 
 #[tokio::test]
 async fn a_connection_has_so_many_transactions_and_no_more() {
-    let broker = broker_with(|config| config.max_transactions = 1).await;
+    let broker = broker(|config| config.max_transactions = 1).await;
     let connection = connect(&broker).await;
     let transaction = connection.begin_transaction().await.unwrap();
     let error = connection.begin_transaction().await.unwrap_err();
@@ -174,7 +147,7 @@ async fn a_connection_has_so_many_transactions_and_no_more() {
 
 #[tokio::test]
 async fn a_message_within_no_known_transaction_closes_its_link() {
-    let broker = broker_with(|_| {}).await;
+    let broker = broker(|_| {}).await;
     let connection = connect(&broker).await;
     let sender = connection.sender("q").await.unwrap();
     let state = deuteron::codec::TransactionalState { txn_id: vec![1, 2, 3].into(), outcome: None };
