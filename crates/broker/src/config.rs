@@ -67,6 +67,9 @@ pub struct BrokerConfig {
     pub max_connections: usize,
     /// How many links a connection may have, on all its sessions together; further ones are refused. Default 100,000.
     pub max_links: usize,
+    /// Prints every frame of every connection on standard error, passwords masked, as
+    /// [`ListenOptions::trace`] does. Default false.
+    pub trace: bool,
     /// Credit that each producer has at most, in messages. Default 1,000.
     pub credit_window: u32,
     /// For [`Broker::start_on_thread`](crate::Broker::start_on_thread): threads that connections are
@@ -98,6 +101,7 @@ impl Default for BrokerConfig {
             queues: Vec::new(),
             topics: Vec::new(),
             on_demand: true,
+            trace: false,
             credit_window: 1000,
             threads: 1,
         }
@@ -164,6 +168,7 @@ impl BrokerConfig {
         let options = ListenOptions::new(url)
             .container_id(self.container_id.as_str())
             .offered_capabilities(["ANONYMOUS-RELAY"])
+            .trace(self.trace)
             .limits(EngineLimits { message_size, ..default });
         let options = match &self.users {
             None => options.sasl(["EXTERNAL", "ANONYMOUS"], None),

@@ -6,6 +6,7 @@ use deuteron::TlsServerConfig;
 use deuteron_broker::{Broker, BrokerConfig};
 
 use crate::args::BrokerArgs;
+use crate::connect::key_password;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::{descriptors, runtime, users};
@@ -38,13 +39,7 @@ pub(crate) fn run(args: BrokerArgs) -> Result<(), Failure> {
 
 fn config(args: BrokerArgs) -> Result<BrokerConfig, Failure> {
     let default = BrokerConfig::default();
-    let tls = args.tls_cert.zip(args.tls_key).map(|(chain, key)| {
-        let tls = args
-            .tls_client_ca
-            .iter()
-            .fold(TlsServerConfig::files(chain, key), TlsServerConfig::client_ca_file);
-        if args.tls_client_optional { tls.client_certificate_optional() } else { tls }
-    });
+    let tls = tls(&args)?;
     let mut config = BrokerConfig {
         container_id: args.container_id.unwrap_or(default.container_id),
         max_bytes: args.max_bytes,
@@ -62,6 +57,7 @@ fn config(args: BrokerArgs) -> Result<BrokerConfig, Failure> {
         queues: args.queue,
         topics: args.topic,
         on_demand: !args.no_on_demand,
+        trace: args.trace,
         credit_window: args.credit.unwrap_or(default.credit_window),
         heartbeat: args.heartbeat,
         allow_insecure: args.allow_insecure,
@@ -75,4 +71,18 @@ fn config(args: BrokerArgs) -> Result<BrokerConfig, Failure> {
         users::add(&mut config, user, "--user")?;
     }
     Ok(config)
+}
+
+fn tls(args: &BrokerArgs) -> Result<Option<TlsServerConfig>, Failure> {
+    let Some((chain, key)) = args.tls_cert.as_ref().zip(args.tls_key.as_ref()) else { return Ok(None) };
+    let tls = TlsServerConfig::files(chain, key);
+    let mut tls = args.tls_client_ca.iter().fold(tls, TlsServerConfig::client_ca_file);
+    if args.tls_client_optional {
+        tls = tls.client_certificate_optional();
+    }
+    if let Some(password) = key_password(args.tls_key_password_file.as_deref())? {
+        tls = tls.key_password(password);
+    }
+    tls.check().map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(Some(tls))
 }

@@ -11,6 +11,8 @@ use crate::interrupt::Interrupt;
 
 /// The environment variable with a password, where it is in no other place.
 pub(crate) const PASSWORD: &str = "DEUTERON_PASSWORD";
+/// The environment variable with the password of an encrypted private key.
+const KEY_PASSWORD: &str = "DEUTERON_TLS_KEY_PASSWORD";
 
 /// Where to connect, how, and to which address there.
 pub(crate) struct Destination {
@@ -39,7 +41,7 @@ impl Destination {
             options = options.password(password);
         }
         let reconnects = !args.no_reconnect && (several || args.wants_reconnect());
-        let options = settings(options, args, waiting);
+        let options = settings(options, args, waiting).tls(tls(args)?);
         let options = if reconnects { options.backoff(backoff(args)) } else { options.reconnect(false) };
         Ok(Self { options, address, url, reconnects })
     }
@@ -108,13 +110,23 @@ fn password(args: &ConnectArgs) -> Result<Option<String>, Failure> {
     if args.ask_password {
         return ask_password("Password: ").map(Some);
     }
-    match &args.password_file {
-        Some(path) => read_password(path).map(Some),
-        None => match std::env::var(PASSWORD) {
-            Ok(password) => Ok(Some(password)),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => Err(Failure::usage(format!("{PASSWORD} is not UTF-8"))),
-        },
+    password_from(args.password_file.as_deref(), PASSWORD)
+}
+
+/// The password of an encrypted private key, if there is one.
+pub(crate) fn key_password(file: Option<&Path>) -> Result<Option<String>, Failure> {
+    password_from(file, KEY_PASSWORD)
+}
+
+/// That in a file, else that in an environment variable.
+fn password_from(file: Option<&Path>, variable: &str) -> Result<Option<String>, Failure> {
+    if let Some(path) = file {
+        return read_password(path).map(Some);
+    }
+    match std::env::var(variable) {
+        Ok(password) => Ok(Some(password)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(Failure::usage(format!("{variable} is not UTF-8"))),
     }
 }
 
@@ -169,15 +181,18 @@ fn settings(mut options: ConnectOptions, args: &ConnectArgs, waiting: Option<Dur
     if let Some(bytes) = args.max_frame_size {
         options = options.max_frame_size(bytes);
     }
-    options.tls(tls(args))
+    options
 }
 
-fn tls(args: &ConnectArgs) -> TlsConfig {
+fn tls(args: &ConnectArgs) -> Result<TlsConfig, Failure> {
     let mut tls = args.tls_ca.iter().fold(TlsConfig::new(), TlsConfig::ca_file);
     if let Some((chain, key)) = args.tls_cert.as_ref().zip(args.tls_key.as_ref()) {
         tls = tls.client_certificate_files(chain, key);
+        if let Some(password) = key_password(args.tls_key_password_file.as_deref())? {
+            tls = tls.key_password(password);
+        }
     }
-    if args.danger_tls_no_verify { tls.danger_accept_any_certificate() } else { tls }
+    Ok(if args.danger_tls_no_verify { tls.danger_accept_any_certificate() } else { tls })
 }
 
 fn backoff(args: &ConnectArgs) -> Backoff {

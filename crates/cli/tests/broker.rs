@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Stdio};
 
 use common::{Broker, deuteron, good, good_with_input, run, trace};
@@ -261,4 +261,25 @@ fn transactions_have_bounds() {
     drop(input);
     assert_ne!(sender.wait().expect("it ends").code(), Some(0));
     assert_eq!(good(&["browse", &hasty.url("q")]), "");
+}
+
+#[test]
+fn the_trace_of_a_broker_tells_connections_apart() {
+    let mut broker = Broker::start(&["--trace", "--user", "alice:secret", "--allow-insecure"]);
+    let url = broker.url_as("alice:secret", "q");
+    for _ in 0..2 {
+        good(&["send", &url, "--sasl-mechanisms", "PLAIN", "--allow-insecure"]);
+    }
+    broker.child.kill().expect("it runs");
+    let mut text = String::new();
+    let mut errors = broker.child.stderr.take().expect("it is piped");
+    errors.read_to_string(&mut text).expect("it is text");
+    assert!(!text.contains("secret"), "{text}");
+    for number in ["[1] ", "[2] "] {
+        let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(number)).collect();
+        assert!(lines[0].starts_with("connection of 127.0.0.1:"), "{text}");
+        for part in ["<- SASL", "<- @sasl-init", "<- @open", "-> @open", "<- @transfer", "-> @disposition"] {
+            assert_eq!(lines.iter().filter(|line| line.contains(part)).count(), 1, "{part}: {text}");
+        }
+    }
 }

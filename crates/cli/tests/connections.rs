@@ -255,6 +255,37 @@ fn a_client_certificate_is_as_good_as_a_password() {
 }
 
 #[test]
+fn encrypted_keys_need_their_password() {
+    let keys = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deuteron/tests/keys");
+    let path = |name: &str| keys.join(name).to_str().expect("it is UTF-8").to_owned();
+    let (chain, key) = (path("certificate.pem"), path("pbkdf2.pem"));
+    let directory = Directory::new("key-password");
+    let password = directory.file("password", "open sesame\n");
+    let wrong = directory.file("wrong", "close sesame\n");
+    let tls = ["--tls-cert", &chain, "--tls-key", &key];
+    let locked = |args: &[&str], problem: &str| {
+        let listen = ["broker", "--listen", "amqps://127.0.0.1:0"];
+        let failed = run(&[&listen, &tls[..], args].concat()).expect(2);
+        assert!(failed.err.contains(problem) && failed.err.contains(&key), "{}", failed.err);
+        assert!(!failed.err.contains("sesame"), "{}", failed.err);
+    };
+    locked(&[], "there is no password for it");
+    locked(&["--tls-key-password-file", &wrong], "the password does not fit");
+    run(&["broker", "--tls-key-password-file", &password]).expect(2);
+    let open = ["--tls-key-password-file", &password];
+    let strict = [&tls[..], &open, &["--tls-client-ca", &chain]].concat();
+    let broker = Broker::start_at("amqps://127.0.0.1:0", &strict);
+    let url = broker.url("q");
+    let send = [&["send", &url, "--tls-ca", &chain], &tls[..]].concat();
+    good(&[&send[..], &open].concat());
+    let mut command = deuteron(&send);
+    command.env("DEUTERON_TLS_KEY_PASSWORD", "open sesame");
+    Run::of(command).expect(0);
+    let failed = run(&send).expect(2);
+    assert!(failed.err.contains("private key of the client certificate"), "{}", failed.err);
+}
+
+#[test]
 fn hashed_users_are_let_in() {
     let directory = Directory::new("users");
     let mut lines = String::from("# made by deuteron user hash\n");

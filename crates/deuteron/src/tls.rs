@@ -16,6 +16,8 @@ mod failure;
 #[cfg(feature = "tls")]
 mod load;
 #[cfg(feature = "tls")]
+mod private_key;
+#[cfg(feature = "tls")]
 mod server;
 #[cfg(feature = "tls")]
 mod subject;

@@ -31,6 +31,10 @@ pub(crate) struct BrokerArgs {
     /// Its private key, PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// The first line of this file is the password of an encrypted --tls-key. Without it: that in the environment variable
+    /// DEUTERON_TLS_KEY_PASSWORD.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_key_password_file: Option<PathBuf>,
     /// Asks clients on amqps for a certificate of an authority in this PEM file, which lets them in without a
     /// password (EXTERNAL). May be given several times.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
@@ -91,6 +95,9 @@ pub(crate) struct BrokerArgs {
     /// Closes connections whose clients are silent for this long. Default: never.
     #[arg(long, value_name = "TIME", value_parser = some_time)]
     pub(crate) heartbeat: Option<Duration>,
+    /// Prints every frame on standard error, passwords masked. Each line begins with the number of its connection.
+    #[arg(long)]
+    pub(crate) trace: bool,
     /// The name of the broker in each connection.
     #[arg(long, value_name = "ID")]
     pub(crate) container_id: Option<String>,

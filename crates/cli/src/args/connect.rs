@@ -42,9 +42,13 @@ pub(crate) struct ConnectArgs {
     /// Our certificate chain, PEM, for servers that ask for one.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
-    /// Its private key, PEM, not encrypted.
+    /// Its private key, PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// The first line of this file is the password of an encrypted --tls-key. Without it: that in the environment variable
+    /// DEUTERON_TLS_KEY_PASSWORD.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_key_password_file: Option<PathBuf>,
     /// Takes any certificate: everybody on the way can then read and change all that is sent, passwords too. For
     /// tests only.
     #[arg(long)]

@@ -228,16 +228,11 @@ fn array(json: Json) -> Result<Array, String> {
     let kind = scalar::primitive(&kind).ok_or_else(|| format!("there is no type '{kind}'"))?;
     let elements = items(object.remove("values").ok_or("an array has values")?)?;
     let elements = elements.into_iter().map(|json| content(kind, json)).collect::<Result<Vec<_>, _>>()?;
-    let mut descriptors = object.remove("descriptors").map_or_else(|| Ok(Vec::new()), values)?;
+    let descriptors = object.remove("descriptors").map_or_else(|| Ok(Vec::new()), values)?;
     if let Some(name) = object.keys().next() {
         return Err(format!("{name}: an array has only type, values and descriptors"));
     }
-    let array = match descriptors.len() {
-        0 => Array::new(kind, elements),
-        1 => Array::described(descriptors.remove(0), kind, elements),
-        _ => return Err("descriptors of descriptors cannot be sent".into()),
-    };
-    array.map_err(|error| error.to_string())
+    Array::with_descriptors(descriptors, kind, elements).map_err(|error| error.to_string())
 }
 
 fn values(json: Json) -> Result<Vec<Value>, String> {

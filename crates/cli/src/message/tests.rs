@@ -4,7 +4,12 @@ use bytes::Bytes;
 use deuteron::codec::{Array, Decimal32, Decimal64, Decimal128, Described, Primitive, Timestamp, Uuid};
 use deuteron::{Body, Map, Message, MessageId, Symbol, Value};
 
+use proptest::prelude::*;
+
 use super::{json_read, json_write, scalar, show};
+
+#[path = "../../../codec/tests/strategies/mod.rs"]
+mod strategies;
 
 fn json(value: &Value) -> String {
     let mut out = Vec::new();
@@ -58,6 +63,14 @@ pub(super) fn values() -> Vec<Value> {
         Value::Array(Box::new(
             Array::described(Value::Ulong(7), Primitive::String, vec![Value::from("d")]).expect("one type"),
         )),
+        Value::Array(Box::new(
+            Array::with_descriptors(
+                vec![Value::Symbol("outer".into()), described(Value::Ulong(1), Value::Null)],
+                Primitive::List,
+                vec![Value::List(vec![Value::Ubyte(1)]), Value::List(vec![])],
+            )
+            .expect("one type"),
+        )),
         described(Value::Ulong(1), Value::from("x")),
         described(Value::Symbol("a:b".into()), described(Value::Ulong(u64::MAX), Value::List(vec![]))),
     ];
@@ -91,6 +104,22 @@ fn values_of_all_types_come_back() {
     for value in values() {
         let text = json(&value);
         assert_eq!(json_read::value_text(&text).as_ref(), Ok(&value), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_value_comes_back(value in strategies::value()) {
+        let text = json(&value);
+        prop_assert_eq!(json_read::value_text(&text), Ok(value), "{}", text);
+    }
+
+    #[test]
+    fn any_message_comes_back(message in strategies::message()) {
+        let mut out = Vec::new();
+        json_write::message(&mut out, &message);
+        let text = String::from_utf8(out).expect("JSON is UTF-8");
+        prop_assert_eq!(json_read::message(&text), Ok(message), "{}", text);
     }
 }
 

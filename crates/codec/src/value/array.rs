@@ -68,8 +68,12 @@ impl Array {
         Self::with_descriptors(vec![descriptor.into()], element_type, elements)
     }
 
-    /// What describes a value may be described itself: the outermost descriptor comes first.
-    pub(crate) fn with_descriptors(
+    /// An array of elements that are all described by `descriptors`, the outermost first: what describes a value may be
+    /// described itself. Without any they are not described.
+    ///
+    /// # Errors
+    /// If an element, without its descriptors, has another type.
+    pub fn with_descriptors(
         descriptors: Vec<Value>,
         element_type: Primitive,
         elements: Vec<Value>,

@@ -61,10 +61,10 @@ pub(crate) fn scalar() -> impl Strategy<Value = Value> {
 }
 
 fn scalar_array() -> impl Strategy<Value = Array> {
-    (scalar_type(), option::of(symbol())).prop_flat_map(|(primitive, descriptor)| {
-        vec(scalar_of(primitive), 0..5).prop_map(move |elements| match descriptor.clone() {
-            Some(descriptor) => Array::described(descriptor, primitive, elements).unwrap(),
-            None => Array::new(primitive, elements).unwrap(),
+    let descriptors = prop_oneof![4 => vec(scalar(), 0..2), 1 => vec(scalar(), 2..4)];
+    (scalar_type(), descriptors).prop_flat_map(|(primitive, descriptors)| {
+        vec(scalar_of(primitive), 0..5).prop_map(move |elements| {
+            Array::with_descriptors(descriptors.clone(), primitive, elements).unwrap()
         })
     })
 }

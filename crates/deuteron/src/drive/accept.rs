@@ -176,7 +176,7 @@ impl ListenerShared {
             Destination::Loop | Destination::Queue => None,
         };
         let handled = in_loop || handler.is_some();
-        let mut core = Core::new(server_config(&self.container, &self.options), Instant::now());
+        let mut core = Core::new(server_config(&self.container, &self.options, remote), Instant::now());
         core.remote_addr = Some(remote);
         let shared =
             Shared::new(core, Arc::clone(&self.container), self.options.deadlines, false, handled, 1);
@@ -286,7 +286,11 @@ async fn accept_while_open(mut socket: io::Bound, listener: Arc<ListenerShared>)
     }
 }
 
-fn server_config(container: &ContainerShared, options: &ListenOptions) -> ConnectionConfig {
+fn server_config(
+    container: &ContainerShared,
+    options: &ListenOptions,
+    remote: SocketAddr,
+) -> ConnectionConfig {
     let deadlines = options.deadlines;
     let default = ConnectionConfig::default();
     ConnectionConfig {
@@ -304,7 +308,7 @@ fn server_config(container: &ContainerShared, options: &ListenOptions) -> Connec
         attach_timeout: deadlines.attach,
         detach_timeout: deadlines.detach,
         close_timeout: deadlines.close,
-        trace: trace::from_environment(),
+        trace: if options.trace { Some(trace::numbered(remote)) } else { trace::from_environment() },
         ..default
     }
 }

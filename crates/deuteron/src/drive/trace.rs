@@ -1,5 +1,7 @@
 //! `PN_TRACE_FRM`: every frame as a line on standard error (guide chapter 11).
 
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use deuteron_engine::Trace;
@@ -18,4 +20,13 @@ pub(crate) fn from_environment() -> Option<Trace> {
 /// Every frame as a line on standard error.
 pub(crate) fn to_standard_error() -> Trace {
     Trace(Arc::new(|line: &str| eprintln!("{line}")))
+}
+
+/// As [`to_standard_error`], for one of many: each line begins with the number of the connection, and the first says whose
+/// it is.
+pub(crate) fn numbered(remote: SocketAddr) -> Trace {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    eprintln!("[{number}] connection of {remote}");
+    Trace(Arc::new(move |line: &str| eprintln!("[{number}] {line}")))
 }

@@ -33,6 +33,7 @@ pub struct ListenOptions {
     pub(crate) handshake: Option<Duration>,
     pub(crate) limits: Option<Limits>,
     pub(crate) deadlines: Deadlines,
+    pub(crate) trace: bool,
 }
 
 impl ListenOptions {
@@ -54,6 +55,7 @@ impl ListenOptions {
             handshake: Some(Duration::from_secs(10)),
             limits: None,
             deadlines: Deadlines::default(),
+            trace: false,
         }
     }
 
@@ -164,6 +166,14 @@ impl ListenOptions {
     /// The bounds on all waits; `establish` and its parts do not apply.
     pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
         self.deadlines = deadlines;
+        self
+    }
+
+    /// Whether every frame of every connection is printed on standard error, passwords masked. Each line begins with the
+    /// number of the connection in this process, `[7]`; the first of each says who the client is. Default false; the
+    /// environment variable `PN_TRACE_FRM=1` turns on a trace without numbers.
+    pub fn trace(mut self, enabled: bool) -> Self {
+        self.trace = enabled;
         self
     }
 }

@@ -18,7 +18,9 @@ pub(super) fn build(config: &TlsConfig) -> Result<ClientTls, TlsError> {
     let provider = load::provider();
     let verifier = verifier(config, &provider)?;
     let identity = match &config.identity {
-        Some(identity) => Some(load::identity(identity, "client certificate", &provider)?),
+        Some(identity) => {
+            Some(load::identity(identity, config.key_password.as_ref(), "client certificate", &provider)?)
+        }
         None => None,
     };
     let builder = ClientConfig::builder_with_provider(provider)

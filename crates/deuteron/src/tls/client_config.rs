@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::TlsError;
-use super::source::{Identity, PemSource};
+use super::source::{Identity, KeyPassword, PemSource};
 
 /// How much of the peer's certificate is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub struct TlsConfig {
     pub(super) verification: Verification,
     pub(super) server_name: Option<String>,
     pub(super) identity: Option<Identity>,
+    pub(super) key_password: Option<KeyPassword>,
     #[cfg(feature = "tls")]
     pub(super) built: Built,
 }
@@ -57,6 +58,7 @@ impl TlsConfig {
             verification: Verification::Full,
             server_name: None,
             identity: None,
+            key_password: None,
             #[cfg(feature = "tls")]
             built: Built::default(),
         }
@@ -96,7 +98,8 @@ impl TlsConfig {
     }
 
     /// The certificate chain (own certificate first) and the private key to show to a server that asks for them, in
-    /// PEM files. Both may be the same file. The key may be PKCS#8, PKCS#1 or SEC1, and must not be encrypted.
+    /// PEM files. Both may be the same file. The key may be PKCS#8, PKCS#1 or SEC1; if it is encrypted
+    /// (PKCS#8 only), [`key_password`](Self::key_password) opens it.
     pub fn client_certificate_files(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.identity = Some(Identity::files(chain, key));
         self.changed()
@@ -105,6 +108,13 @@ impl TlsConfig {
     /// As [`client_certificate_files`](Self::client_certificate_files), from PEM text.
     pub fn client_certificate_pem(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
         self.identity = Some(Identity::pem(chain, key));
+        self.changed()
+    }
+
+    /// The password of an encrypted private key (PKCS#8, `-----BEGIN ENCRYPTED PRIVATE KEY-----`). It is not looked at where
+    /// the key is not encrypted, and never printed. Default: none, and an encrypted key is an error.
+    pub fn key_password(mut self, password: impl AsRef<[u8]>) -> Self {
+        self.key_password = Some(KeyPassword::new(password));
         self.changed()
     }
 

@@ -6,19 +6,16 @@ use std::sync::Arc;
 
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::TlsError;
-use super::source::{Identity, PemSource};
+use super::source::{Identity, KeyPassword, PemSource};
+use super::{TlsError, private_key};
 
 const READABLE: &str = "give the path of a file that this program may read";
 const PEM: &str = "give a PEM file, with a line -----BEGIN CERTIFICATE-----; \
                    openssl x509 -inform der -in FILE converts one from DER";
-const KEY_PEM: &str = "give a PEM file with an unencrypted PKCS#8, PKCS#1 or SEC1 private key; \
-                       openssl pkey -in FILE -out NEW_FILE writes one";
-
 /// The cryptography, named here so that no process-wide choice has to be made by anybody.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
@@ -58,13 +55,19 @@ pub(super) fn system_roots(store: &mut RootCertStore) -> Result<(), TlsError> {
 /// A chain and its key, checked to belong together.
 pub(super) fn identity(
     identity: &Identity,
+    password: Option<&KeyPassword>,
     role: &str,
     provider: &CryptoProvider,
 ) -> Result<CertifiedKey, TlsError> {
     let chain_subject = format!("{role} from {}", identity.chain);
     let chain = certificates(&identity.chain, &chain_subject)?;
     let key_subject = format!("private key of the {role} from {}", identity.key);
-    let key = private_key(&identity.key, &key_subject)?;
+    let key = match &identity.key {
+        PemSource::File(path) | PemSource::Directory(path) => {
+            private_key::read(&read(path, &key_subject)?, password, &key_subject)
+        }
+        PemSource::Memory(text) => private_key::read(text, password, &key_subject),
+    }?;
     CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => TlsError::new(
             key_subject,
@@ -77,7 +80,8 @@ pub(super) fn identity(
                 .because(error)
         }
         error => {
-            TlsError::new(key_subject, format!("not a key that can be used: {error}"), KEY_PEM).because(error)
+            TlsError::new(key_subject, format!("not a key that can be used: {error}"), private_key::FORMS)
+                .because(error)
         }
     })
 }
@@ -134,32 +138,8 @@ fn certificates_in(text: &[u8], subject: &str) -> Result<Vec<CertificateDer<'sta
         .map_err(|error| TlsError::new(subject, format!("damaged PEM text: {}", damage(&error)), PEM))
 }
 
-fn private_key(source: &PemSource, subject: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let read_text;
-    let text: &[u8] = match source {
-        PemSource::File(path) | PemSource::Directory(path) => {
-            read_text = read(path, subject)?;
-            &read_text
-        }
-        PemSource::Memory(text) => text,
-    };
-    // Neither form has a key that could be used: PKCS#8 is another PEM section, the old form has a header.
-    let has = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
-    if has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"Proc-Type: 4,ENCRYPTED") {
-        return Err(TlsError::new(
-            subject,
-            "the key is encrypted",
-            "decrypt it with openssl pkey -in FILE -out NEW_FILE, and protect the new file by its permissions",
-        ));
-    }
-    PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
-        pem::Error::NoItemsFound => TlsError::new(subject, "no private key in it", KEY_PEM),
-        error => TlsError::new(subject, format!("damaged PEM text: {}", damage(&error)), KEY_PEM),
-    })
-}
-
 /// The error of the PEM reader without the text that it found: that may be a part of a key.
-fn damage(error: &pem::Error) -> &'static str {
+pub(super) fn damage(error: &pem::Error) -> &'static str {
     match error {
         pem::Error::MissingSectionEnd { .. } => "an END line is missing",
         pem::Error::IllegalSectionStart { .. } => "a BEGIN line is malformed",

@@ -16,7 +16,7 @@ pub(super) fn build(config: &TlsServerConfig) -> Result<Arc<ServerConfig>, TlsEr
     let Some(identity) = &config.identity else {
         return Err(TlsError::new("server certificate", "none was given", "give a certificate and its key"));
     };
-    let key = load::identity(identity, "server certificate", &provider)?;
+    let key = load::identity(identity, config.key_password.as_ref(), "server certificate", &provider)?;
     let verifier = client_verifier(config, &provider)?;
     let rustls = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

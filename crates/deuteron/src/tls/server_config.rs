@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::TlsError;
-use super::source::{Identity, PemSource};
+use super::source::{Identity, KeyPassword, PemSource};
 
 /// How to listen at an `amqps` URL: the certificate to show, and whether clients have to show one.
 ///
@@ -21,6 +21,7 @@ use super::source::{Identity, PemSource};
 #[must_use]
 pub struct TlsServerConfig {
     pub(super) identity: Option<Identity>,
+    pub(super) key_password: Option<KeyPassword>,
     pub(super) client_roots: Vec<PemSource>,
     pub(super) client_optional: bool,
     #[cfg(feature = "tls")]
@@ -31,6 +32,7 @@ impl TlsServerConfig {
     fn with_identity(identity: Option<Identity>) -> Self {
         Self {
             identity,
+            key_password: None,
             client_roots: Vec::new(),
             client_optional: false,
             #[cfg(feature = "tls")]
@@ -39,7 +41,8 @@ impl TlsServerConfig {
     }
 
     /// The certificate chain (the server's own certificate first) and its private key, in PEM files. Both may be the
-    /// same file. The key may be PKCS#8, PKCS#1 or SEC1, and must not be encrypted.
+    /// same file. The key may be PKCS#8, PKCS#1 or SEC1; if it is encrypted (PKCS#8 only),
+    /// [`key_password`](Self::key_password) opens it.
     pub fn files(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         Self::with_identity(Some(Identity::files(chain, key)))
     }
@@ -47,6 +50,13 @@ impl TlsServerConfig {
     /// As [`files`](Self::files), from PEM text.
     pub fn pem(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
         Self::with_identity(Some(Identity::pem(chain, key)))
+    }
+
+    /// The password of an encrypted private key (PKCS#8, `-----BEGIN ENCRYPTED PRIVATE KEY-----`). It is not looked at where
+    /// the key is not encrypted, and never printed. Default: none, and an encrypted key is an error.
+    pub fn key_password(mut self, password: impl AsRef<[u8]>) -> Self {
+        self.key_password = Some(KeyPassword::new(password));
+        self.changed()
     }
 
     /// Requires of clients a certificate that an authority in this PEM file signed. More than one call adds to the

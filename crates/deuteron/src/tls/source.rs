@@ -30,6 +30,26 @@ impl fmt::Debug for PemSource {
     }
 }
 
+/// What an encrypted private key is decrypted with. Nothing shows it.
+#[derive(Clone)]
+pub(super) struct KeyPassword(Arc<[u8]>);
+
+impl KeyPassword {
+    pub(super) fn new(password: impl AsRef<[u8]>) -> Self {
+        Self(password.as_ref().into())
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeyPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// A certificate chain, the own certificate first, and the private key of that certificate.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {

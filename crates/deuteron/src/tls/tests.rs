@@ -1,6 +1,6 @@
 //! The settings by themselves; how they do in handshakes is tested in `io`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -100,20 +100,69 @@ fn keys_that_cannot_be_used() {
     let chain = directory.file("chain.pem", &certificate);
     let text = server_error(&TlsServerConfig::files(&chain, &chain), &chain);
     assert!(text.contains("no private key in it"), "{text}");
-    for (name, pem) in [
-        ("pkcs8", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
-        (
-            "pkcs1",
-            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
-        ),
-    ] {
-        let file = directory.file(name, pem);
-        let text = server_error(&TlsServerConfig::files(&chain, &file), &file);
-        assert!(text.contains("the key is encrypted") && text.contains("openssl pkey"), "{text}");
-    }
     let file = directory.file("junk", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
     let text = server_error(&TlsServerConfig::files(&chain, &file), &file);
     assert!(text.contains("not a key that can be used"), "{text}");
+}
+
+/// A file of `tests/keys`: what OpenSSL made, for the password `open sesame`.
+fn by_openssl(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys").join(name)
+}
+
+#[test]
+fn encrypted_keys_open_with_their_password() {
+    let chain = by_openssl("certificate.pem");
+    for name in ["pbkdf2.pem", "pbkdf2-sha512.pem", "scrypt.pem"] {
+        let key = by_openssl(name);
+        TlsServerConfig::files(&chain, &key).key_password("open sesame").check().expect(name);
+        let client = TlsConfig::new().ca_file(&chain);
+        client.key_password("open sesame").client_certificate_files(&chain, &key).check().expect(name);
+        let text = server_error(&TlsServerConfig::files(&chain, &key), &key);
+        assert!(text.contains("the key is encrypted, and there is no password"), "{text}");
+        let text = server_error(&TlsServerConfig::files(&chain, &key).key_password("open"), &key);
+        assert!(text.contains("the password does not fit"), "{text}");
+    }
+    // Certificate and key in one text, with the ends of lines of Windows.
+    let text = [&chain, &by_openssl("pbkdf2.pem")].map(|path| std::fs::read_to_string(path).unwrap());
+    let text = text.concat().replace('\n', "\r\n") + "what comes after\r\n";
+    TlsServerConfig::pem(&text, &text).key_password("open sesame").check().unwrap();
+    // A password for a key that needs none.
+    let plain = Authority::new("ca").server(&["localhost"]);
+    TlsServerConfig::pem(&plain.certificate, &plain.key).key_password("x").check().unwrap();
+}
+
+#[test]
+fn keys_encrypted_in_other_ways_say_how_to_convert_them() {
+    let chain = by_openssl("certificate.pem");
+    for (name, problem) in
+        [("traditional.pem", "in the old form of OpenSSL"), ("des3.pem", "in a way that cannot be read")]
+    {
+        let key = by_openssl(name);
+        for config in [
+            TlsServerConfig::files(&chain, &key),
+            TlsServerConfig::files(&chain, &key).key_password("open sesame"),
+        ] {
+            let text = server_error(&config, &key);
+            let none = text.contains("there is no password");
+            assert!(none || text.contains(problem) && text.contains("openssl pkcs8 -topk8"), "{text}");
+        }
+    }
+    let directory = Directory::new();
+    let sound = std::fs::read_to_string(by_openssl("pbkdf2.pem")).unwrap();
+    for (name, pem, problem) in [
+        ("cut.pem", sound[..sound.len() / 2].to_owned(), "an END line is missing"),
+        (
+            "empty.pem",
+            sound.lines().filter(|line| line.starts_with('-')).collect::<Vec<_>>().join("\n"),
+            "damaged",
+        ),
+        ("nonsense.pem", sound.replacen("MII", "AAA", 1).replacen("MIH", "AAA", 1), "damaged"),
+    ] {
+        let key = directory.file(name, pem);
+        let text = server_error(&TlsServerConfig::files(&chain, &key).key_password("open sesame"), &key);
+        assert!(text.contains(problem), "{text}");
+    }
 }
 
 #[test]
@@ -125,6 +174,8 @@ fn errors_and_debug_never_show_a_key() {
     assert!(!format!("{error} {error:?} {config:?}").contains(&secret), "{error:?}");
     let client = TlsConfig::new().client_certificate_pem(&certificate, &key);
     assert!(!format!("{client:?}").contains(&secret));
+    let (client, server) = (client.key_password("guess me"), config.key_password("guess me"));
+    assert!(!format!("{client:?} {server:?}").contains("guess"));
 }
 
 #[test]
