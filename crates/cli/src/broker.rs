@@ -74,13 +74,13 @@ fn config(args: BrokerArgs) -> Result<BrokerConfig, Failure> {
 }
 
 fn tls(args: &BrokerArgs) -> Result<Option<TlsServerConfig>, Failure> {
-    let Some((chain, key)) = args.tls_cert.as_ref().zip(args.tls_key.as_ref()) else { return Ok(None) };
+    let Some((chain, key)) = args.identity.files() else { return Ok(None) };
     let tls = TlsServerConfig::files(chain, key);
     let mut tls = args.tls_client_ca.iter().fold(tls, TlsServerConfig::client_ca_file);
     if args.tls_client_optional {
         tls = tls.client_certificate_optional();
     }
-    if let Some(password) = key_password(args.tls_key_password_file.as_deref())? {
+    if let Some(password) = key_password(&args.identity)? {
         tls = tls.key_password(password);
     }
     tls.check().map_err(|error| Failure::usage(error.to_string()))?;

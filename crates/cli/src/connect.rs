@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use deuteron::{Backoff, ConnectOptions, Connection, Deadlines, TlsConfig, Url};
 
-use crate::args::ConnectArgs;
+use crate::args::{ConnectArgs, IdentityArgs};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 
@@ -114,8 +114,8 @@ fn password(args: &ConnectArgs) -> Result<Option<String>, Failure> {
 }
 
 /// The password of an encrypted private key, if there is one.
-pub(crate) fn key_password(file: Option<&Path>) -> Result<Option<String>, Failure> {
-    password_from(file, KEY_PASSWORD)
+pub(crate) fn key_password(identity: &IdentityArgs) -> Result<Option<String>, Failure> {
+    password_from(identity.tls_key_password_file.as_deref(), KEY_PASSWORD)
 }
 
 /// That in a file, else that in an environment variable.
@@ -186,9 +186,9 @@ fn settings(mut options: ConnectOptions, args: &ConnectArgs, waiting: Option<Dur
 
 fn tls(args: &ConnectArgs) -> Result<TlsConfig, Failure> {
     let mut tls = args.tls_ca.iter().fold(TlsConfig::new(), TlsConfig::ca_file);
-    if let Some((chain, key)) = args.tls_cert.as_ref().zip(args.tls_key.as_ref()) {
+    if let Some((chain, key)) = args.identity.files() {
         tls = tls.client_certificate_files(chain, key);
-        if let Some(password) = key_password(args.tls_key_password_file.as_deref())? {
+        if let Some(password) = key_password(&args.identity)? {
             tls = tls.key_password(password);
         }
     }

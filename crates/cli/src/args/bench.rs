@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::units::{bytes, rate, some_time};
-use super::{ConnectArgs, EXIT_CODES, NodeArgs};
+use super::units::{bytes, some_time};
+use super::{ConnectArgs, EXIT_CODES, NodeArgs, PaceArgs};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
@@ -15,7 +15,7 @@ pub(crate) struct BenchArgs {
     /// Without a broker: senders and receivers are connected to each other directly, in this process.
     #[arg(long, conflicts_with = "url")]
     pub(crate) direct: bool,
-    /// How many senders, each on a connection of its own.
+    /// How many senders, each on a connection of its own; --count and --rate are for all of them together.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) senders: u32,
     /// How many receivers, each on a connection of its own. 0 only sends.
@@ -24,15 +24,11 @@ pub(crate) struct BenchArgs {
     /// The size of the bodies. A number of bytes, or with k, M or G.
     #[arg(long, short, value_name = "BYTES", default_value = "100", value_parser = bytes)]
     pub(crate) size: u64,
-    /// How many messages, by all senders together. Default: as many as --duration has time for.
+    /// How many messages. Default: as many as --duration has time for, or as there is for in 5 seconds.
     #[arg(long, short, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
-    /// How long to send. Default: 5s, unless there is a --count.
-    #[arg(long, value_name = "TIME", value_parser = some_time)]
-    pub(crate) duration: Option<Duration>,
-    /// Messages a second, by all senders together. Default: as fast as it goes.
-    #[arg(long, short, value_name = "NUMBER", value_parser = rate)]
-    pub(crate) rate: Option<f64>,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
     /// Sends messages settled: nobody acknowledges them.
     #[arg(long)]
     pub(crate) settled: bool,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::EXIT_CODES;
 use super::units::{bytes, some_time};
+use super::{EXIT_CODES, IdentityArgs};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
@@ -25,16 +25,8 @@ pub(crate) struct BrokerArgs {
     /// Offers PLAIN without TLS too: passwords cross the network readable.
     #[arg(long)]
     pub(crate) allow_insecure: bool,
-    /// The certificate chain for amqps, PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// Its private key, PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// The first line of this file is the password of an encrypted --tls-key. Without it: that in the environment variable
-    /// DEUTERON_TLS_KEY_PASSWORD.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_key_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
     /// Asks clients on amqps for a certificate of an authority in this PEM file, which lets them in without a
     /// password (EXTERNAL). May be given several times.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::IdentityArgs;
 use super::units::some_time;
 
 /// Settings of a connection.
@@ -39,16 +40,8 @@ pub(crate) struct ConnectArgs {
     /// times.
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Vec<PathBuf>,
-    /// Our certificate chain, PEM, for servers that ask for one.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// Its private key, PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// The first line of this file is the password of an encrypted --tls-key. Without it: that in the environment variable
-    /// DEUTERON_TLS_KEY_PASSWORD.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_key_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
     /// Takes any certificate: everybody on the way can then read and change all that is sent, passwords too. For
     /// tests only.
     #[arg(long)]

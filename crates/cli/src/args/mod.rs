@@ -3,6 +3,7 @@
 mod bench;
 mod broker;
 mod connect;
+mod identity;
 mod message;
 mod receive;
 mod request;
@@ -17,10 +18,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use bench::BenchArgs;
 pub(crate) use broker::BrokerArgs;
 pub(crate) use connect::ConnectArgs;
+pub(crate) use identity::IdentityArgs;
 pub(crate) use message::{BodyType, MessageArgs};
 pub(crate) use receive::{AckMode, BrowseArgs, OutputArgs, ReceiveArgs, SourceArgs};
 pub(crate) use request::{Answer, RequestArgs, RespondArgs};
-pub(crate) use send::{NodeArgs, SendArgs};
+pub(crate) use send::{NodeArgs, PaceArgs, SendArgs};
 
 const EXIT_CODES: &str = "Exit codes: 0 all went well, 1 it failed, 2 the arguments are wrong, 3 no connection could \
     be made (network, TLS, authentication), 4 messages were not accepted, 5 it took too long, 130 interrupted twice.";
@@ -72,10 +74,10 @@ impl Command {
         let comes_back = match self {
             Self::Broker(_) => return Some(tracing::Level::WARN),
             Self::Send(args) => reconnects(&args.url, &args.connect),
-            Self::Receive(args) => reconnects(&args.url, &args.connect),
+            Self::Receive(args) => reconnects(&args.url, &args.taking.connect),
             Self::Request(args) => reconnects(&args.url, &args.connect),
             Self::Respond(args) => reconnects(&args.url, &args.connect),
-            Self::Browse(args) => reconnects(&args.url, &args.connect),
+            Self::Browse(args) => reconnects(&args.url, &args.taking.connect),
             _ => false,
         };
         comes_back.then_some(tracing::Level::INFO)

@@ -65,6 +65,22 @@ pub(crate) struct OutputArgs {
     pub(crate) output_dir: Option<PathBuf>,
 }
 
+/// What `receive` and `browse` have in common.
+#[derive(Debug, Args)]
+pub(crate) struct TakingArgs {
+    /// Messages that the server may send ahead.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) credit: u32,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct ReceiveArgs {
@@ -82,9 +98,6 @@ pub(crate) struct ReceiveArgs {
     /// Ends when there are no more messages.
     #[arg(long)]
     pub(crate) until_empty: bool,
-    /// Messages that the server may send ahead.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) credit: u32,
     /// How messages are settled.
     #[arg(long, value_name = "MODE", value_enum, default_value_t)]
     pub(crate) settle_mode: SettleMode,
@@ -119,13 +132,7 @@ pub(crate) struct ReceiveArgs {
     #[arg(long, conflicts_with_all = ["address", "durable", "shared", "browse"])]
     pub(crate) dynamic: bool,
     #[command(flatten)]
-    pub(crate) source: SourceArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-    #[command(flatten)]
-    pub(crate) connect: ConnectArgs,
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
+    pub(crate) taking: TakingArgs,
 }
 
 #[derive(Debug, Args)]
@@ -142,15 +149,6 @@ pub(crate) struct BrowseArgs {
     /// Goes on with messages that come later.
     #[arg(long)]
     pub(crate) follow: bool,
-    /// Messages that the server may send ahead.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) credit: u32,
     #[command(flatten)]
-    pub(crate) source: SourceArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-    #[command(flatten)]
-    pub(crate) connect: ConnectArgs,
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
+    pub(crate) taking: TakingArgs,
 }

@@ -33,6 +33,17 @@ impl NodeArgs {
     }
 }
 
+/// How fast, and for how long.
+#[derive(Debug, Args)]
+pub(crate) struct PaceArgs {
+    /// How long to send.
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
+    pub(crate) duration: Option<Duration>,
+    /// Messages a second, at most. Default: as fast as it goes.
+    #[arg(long, short, value_name = "NUMBER", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct SendArgs {
@@ -56,12 +67,8 @@ pub(crate) struct SendArgs {
     /// How many messages. Default: 1, or as many as there are lines, or as --duration has time for.
     #[arg(long, short, value_name = "NUMBER")]
     pub(crate) count: Option<u64>,
-    /// How long to send.
-    #[arg(long, value_name = "TIME", value_parser = some_time)]
-    pub(crate) duration: Option<Duration>,
-    /// Messages a second, at most.
-    #[arg(long, short, value_name = "NUMBER", value_parser = rate)]
-    pub(crate) rate: Option<f64>,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
     /// Numbers the messages from 1 on, in the application property `sequence` (ulong).
     #[arg(long)]
     pub(crate) sequence: bool,

@@ -13,8 +13,8 @@ use crate::args::BenchArgs;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::latency::Latencies;
-use crate::pace::{Pace, over};
-use crate::send::flying::{Flying, Landed};
+use crate::pace::Pace;
+use crate::send::flying::Flying;
 use crate::send::tally::Tally;
 
 /// One message in so many tells when it was sent, unless all do.
@@ -143,7 +143,7 @@ pub(super) async fn send(
         && !pace.is_over()
     {
         if let Some(due) = pace.due() {
-            sending.wait_until(due).await?;
+            sending.flying.until(due, &interrupt, |landed| sending.sent.tally.land(landed)).await?;
         }
         if !sending.send(&pace).await? {
             break;
@@ -151,7 +151,7 @@ pub(super) async fn send(
     }
     while !sending.flying.is_empty() {
         let landed = sending.flying.landed().await?;
-        sending.count(&landed);
+        sending.sent.tally.land(&landed);
     }
     Ok(sending.sent)
 }
@@ -165,22 +165,11 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    async fn wait_until(&mut self, due: Instant) -> Result<(), Failure> {
-        loop {
-            tokio::select! {
-                biased;
-                landed = self.flying.landed() => self.count(&landed?),
-                () = over(Some(due)) => return Ok(()),
-                () = self.interrupt.come() => return Ok(()),
-            }
-        }
-    }
-
     /// Sends one message; false if the end comes before that.
     async fn send(&mut self, pace: &Pace) -> Result<bool, Failure> {
         while self.flying.len() >= self.course.limit {
             let landed = self.flying.landed().await?;
-            self.count(&landed);
+            self.sent.tally.land(&landed);
         }
         let stamps = self.course.every || self.sent.tally.sent.is_multiple_of(SAMPLE);
         let at = stamps.then(Instant::now);
@@ -201,16 +190,9 @@ impl Sending<'_> {
         self.flying.push(delivery, at);
         // Looking costs as much as sending: once in a while is enough.
         while stamps && let Some(landed) = self.flying.known() {
-            self.count(&landed);
+            self.sent.tally.land(&landed);
         }
         Ok(true)
-    }
-
-    fn count(&mut self, (outcome, time): &Landed) {
-        if let Some(time) = time {
-            self.sent.tally.latencies.add(*time);
-        }
-        self.sent.tally.count(outcome);
     }
 }
 

@@ -68,8 +68,8 @@ async fn measure(args: &BenchArgs, place: &Place, interrupt: &Interrupt) -> Resu
             () = interrupt.come() => return Err(Failure::interrupted()),
         }
     }
-    let duration = args.duration.or_else(|| args.count.is_none().then_some(DURATION));
-    let pace = Pace::start(args.rate.map(|rate| rate / f64::from(args.senders)), duration);
+    let duration = args.pace.duration.or_else(|| args.count.is_none().then_some(DURATION));
+    let pace = Pace::start(args.pace.rate.map(|rate| rate / f64::from(args.senders)), duration);
     let start = Instant::now();
     let mut senders = JoinSet::new();
     for (index, (_, sender)) in links.senders.iter().enumerate() {

@@ -42,7 +42,7 @@ struct Plan {
 }
 
 pub(crate) fn run(args: &ReceiveArgs) -> Result<(), Failure> {
-    let destination = Destination::new(&args.url, &args.connect, None)?;
+    let destination = Destination::new(&args.url, &args.taking.connect, None)?;
     let wanted = Wanted::of_receive(args, &destination)?;
     let plan = Plan {
         // Who only ends a subscription wants no messages.
@@ -52,28 +52,28 @@ pub(crate) fn run(args: &ReceiveArgs) -> Result<(), Failure> {
         duration: args.duration,
         timeout: args.timeout,
         until_empty: args.until_empty,
-        credit: args.credit,
+        credit: args.taking.credit,
         ack: args.ack,
         transaction: args.transaction,
         reconnects: destination.reconnects,
     };
-    receive("receive", &destination, &wanted, plan, &args.output, &args.run)
+    receive("receive", &destination, &wanted, plan, &args.taking.output, &args.taking.run)
 }
 
 pub(crate) fn browse(args: &BrowseArgs) -> Result<(), Failure> {
-    let destination = Destination::new(&args.url, &args.connect, Some(args.timeout))?;
+    let destination = Destination::new(&args.url, &args.taking.connect, Some(args.timeout))?;
     let wanted = Wanted::of_browse(args, &destination)?;
     let plan = Plan {
         count: args.count,
         duration: None,
         timeout: None,
         until_empty: !args.follow,
-        credit: args.credit,
+        credit: args.taking.credit,
         ack: AckMode::Accept,
         transaction: TransactionArgs::default(),
         reconnects: destination.reconnects,
     };
-    receive("browse", &destination, &wanted, plan, &args.output, &args.run)
+    receive("browse", &destination, &wanted, plan, &args.taking.output, &args.taking.run)
 }
 
 fn receive(

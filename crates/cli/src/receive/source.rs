@@ -38,8 +38,11 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn of_receive(args: &ReceiveArgs, destination: &Destination) -> Result<Self, Failure> {
-        let address =
-            if args.dynamic { None } else { Some(destination.address(args.source.node.address.as_deref())?) };
+        let address = if args.dynamic {
+            None
+        } else {
+            Some(destination.address(args.taking.source.node.address.as_deref())?)
+        };
         let subscription = match (&args.durable, &args.shared) {
             (Some(name), _) => Some(Subscription::Durable(name.clone())),
             (None, Some(name)) => {
@@ -58,7 +61,7 @@ impl Wanted {
             unsubscribes: args.unsubscribe,
             browses: args.browse,
             settle_mode: args.settle_mode,
-            ..Self::of_source(&args.source)?
+            ..Self::of_source(&args.taking.source)?
         };
         if args.no_local {
             wanted.filters.push(filter("no-local", NO_LOCAL, Value::List(Vec::new())));
@@ -67,8 +70,8 @@ impl Wanted {
     }
 
     pub(super) fn of_browse(args: &BrowseArgs, destination: &Destination) -> Result<Self, Failure> {
-        let address = destination.address(args.source.node.address.as_deref())?;
-        Ok(Self { address: Some(address), browses: true, ..Self::of_source(&args.source)? })
+        let address = destination.address(args.taking.source.node.address.as_deref())?;
+        Ok(Self { address: Some(address), browses: true, ..Self::of_source(&args.taking.source)? })
     }
 
     fn of_source(args: &SourceArgs) -> Result<Self, Failure> {

@@ -10,7 +10,7 @@ use super::source::Messages;
 use super::tally::Tally;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::pace::{Pace, over};
+use crate::pace::Pace;
 use crate::progress::Progress;
 use crate::transaction::Batches;
 
@@ -47,7 +47,8 @@ impl<'a> Flight<'a> {
         while !self.is_over() {
             let Some(message) = self.next(messages).await? else { break };
             if let Some(due) = self.pace.due() {
-                self.wait_until(due).await?;
+                let (tally, progress) = (&mut *self.tally, &mut self.progress);
+                self.flying.until(due, self.interrupt, |landed| count(tally, progress, landed)).await?;
             }
             if self.is_over() || !self.send(message).await? {
                 break;
@@ -78,17 +79,6 @@ impl<'a> Flight<'a> {
             }
             if self.is_doomed() {
                 return Ok(None);
-            }
-        }
-    }
-
-    async fn wait_until(&mut self, due: Instant) -> Result<(), Failure> {
-        loop {
-            tokio::select! {
-                biased;
-                landed = self.flying.landed() => self.count(&landed?),
-                () = over(Some(due)) => return Ok(()),
-                () = self.interrupt.come() => return Ok(()),
             }
         }
     }
@@ -162,12 +152,8 @@ impl<'a> Flight<'a> {
         ended.and(verdict)
     }
 
-    fn count(&mut self, (outcome, time): &Landed) {
-        if let Some(time) = time {
-            self.tally.latencies.add(*time);
-        }
-        self.tally.count(outcome);
-        self.progress.advance(Some(&self.tally.latencies));
+    fn count(&mut self, landed: &Landed) {
+        count(self.tally, &mut self.progress, landed);
     }
 
     /// Waits for the outcomes of all that were sent, and ends the transaction: one that was broken off has no effect.
@@ -195,4 +181,9 @@ impl<'a> Flight<'a> {
         self.tally.time = self.pace.elapsed();
         self.progress.finish();
     }
+}
+
+fn count(tally: &mut Tally, progress: &mut Progress, landed: &Landed) {
+    tally.land(landed);
+    progress.advance(Some(&tally.latencies));
 }

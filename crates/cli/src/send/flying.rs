@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use deuteron::{Delivery, Error, Outcome};
 
+use crate::interrupt::Interrupt;
+use crate::pace::over;
+
 /// An outcome, and how long it took, if that was measured and means something.
 pub(crate) type Landed = (Outcome, Option<Duration>);
 
@@ -41,6 +44,23 @@ impl Flying {
             None => std::future::pending().await,
         };
         Ok(self.pop(outcome))
+    }
+
+    /// Waits until `due`, or for Ctrl-C. Outcomes that come meanwhile are handed over. Cancel safe.
+    pub(crate) async fn until(
+        &mut self,
+        due: Instant,
+        interrupt: &Interrupt,
+        mut count: impl FnMut(&Landed),
+    ) -> Result<(), Error> {
+        loop {
+            tokio::select! {
+                biased;
+                landed = self.landed() => count(&landed?),
+                () = over(Some(due)) => return Ok(()),
+                () = interrupt.come() => return Ok(()),
+            }
+        }
     }
 
     fn pop(&mut self, outcome: Outcome) -> Landed {

@@ -62,7 +62,7 @@ async fn send(
         () = interrupt.come() => return Err(Failure::interrupted()),
     };
     check_modes(&sender, args.settle_mode);
-    let pace = Pace::start(args.rate, args.duration);
+    let pace = Pace::start(args.pace.rate, args.pace.duration);
     let progress = Progress::new(messages.count(), !args.run.no_progress);
     let batches = Batches::new(&args.transaction, connection);
     let mut flight = Flight::new(&sender, args.in_flight as usize, pace, progress, interrupt, tally, batches);

@@ -36,7 +36,7 @@ impl Messages {
     /// Reads arguments and files; lines of standard input are read later, by a thread.
     pub(crate) fn new(args: &SendArgs, template: Template) -> Result<Self, Failure> {
         let streamed = args.lines || args.json;
-        let one_by_default = !streamed && args.duration.is_none();
+        let one_by_default = !streamed && args.pace.duration.is_none();
         let left = args.count.or_else(|| one_by_default.then_some(1));
         let kind = if streamed {
             Kind::Lines(Lines::start(template, args.json)?)

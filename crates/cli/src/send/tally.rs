@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use deuteron::Outcome;
 
+use super::flying::Landed;
 use crate::failure::Failure;
 use crate::latency::Latencies;
 
@@ -48,6 +49,14 @@ impl Default for Tally {
 }
 
 impl Tally {
+    /// Counts an outcome, and the time until it came if that was measured.
+    pub(crate) fn land(&mut self, (outcome, time): &Landed) {
+        if let Some(time) = time {
+            self.latencies.add(*time);
+        }
+        self.count(outcome);
+    }
+
     /// Counts an outcome.
     pub(crate) fn count(&mut self, outcome: &Outcome) {
         if outcome.is_accepted() {
