@@ -197,8 +197,10 @@ impl BrokerHandler {
             return;
         }
         if verdict == Verdict::Rejected {
-            let why = delivery.rejection().map(|error| error.to_string()).unwrap_or_default();
-            tracing::warn!(why, "a message was rejected by its consumer, and dropped");
+            match delivery.rejection() {
+                Some(why) => tracing::warn!(%why, "a message was rejected by its consumer"),
+                None => tracing::warn!("a message was rejected by its consumer, without a reason"),
+            }
         }
         self.shared.router().settle(lease(delivery.tag()), verdict);
     }

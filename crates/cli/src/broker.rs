@@ -9,6 +9,7 @@ use crate::args::BrokerArgs;
 use crate::connect::key_password;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::summary::counted;
 use crate::{descriptors, runtime, users};
 
 /// How long clients have to answer when the broker stops.
@@ -29,8 +30,11 @@ pub(crate) fn run(args: BrokerArgs) -> Result<(), Failure> {
         interrupt.come().await;
         let stats = broker.stats();
         eprintln!(
-            "deuteron: stopping; {} messages received, {} delivered, {} rejected, {} held and lost now",
-            stats.received, stats.sent, stats.rejected, stats.messages
+            "deuteron: stopping; {} received, {} delivered, {} rejected, {} held and lost now",
+            counted(stats.received, "message"),
+            stats.sent,
+            stats.rejected,
+            stats.messages
         );
         broker.stop(FAREWELL).await?;
         Ok(())
@@ -74,7 +78,15 @@ fn config(args: BrokerArgs) -> Result<BrokerConfig, Failure> {
 }
 
 fn tls(args: &BrokerArgs) -> Result<Option<TlsServerConfig>, Failure> {
-    let Some((chain, key)) = args.identity.files() else { return Ok(None) };
+    let Some((chain, key)) = args.identity.files() else {
+        let needs = |url: &&String| url.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("amqps:"));
+        return match args.listen.iter().find(needs) {
+            None => Ok(None),
+            Some(url) => {
+                Err(Failure::usage(format!("{url} needs a certificate: --tls-cert FILE --tls-key FILE")))
+            }
+        };
+    };
     let tls = TlsServerConfig::files(chain, key);
     let mut tls = args.tls_client_ca.iter().fold(tls, TlsServerConfig::client_ca_file);
     if args.tls_client_optional {

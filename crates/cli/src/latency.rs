@@ -57,9 +57,14 @@ impl Latencies {
         self.max()
     }
 
-    /// The percentiles that are usual, as `p50 1.2 ms, p99 3.4 ms, ...`.
+    /// The percentiles that are usual, as `p50 1.2 ms, p99 3.4 ms, ...`; those that a few times do not have are left out.
     pub(crate) fn text(&self) -> String {
         let shown = |part| readable(self.at(part));
+        match self.count {
+            0 | 1 => return readable(self.max()),
+            2..10 => return format!("p50 {}, max {}", shown(0.5), readable(self.max())),
+            _ => {}
+        }
         let (p50, p99, p999) = (shown(0.5), shown(0.99), shown(0.999));
         format!("p50 {p50}, p99 {p99}, p99.9 {p999}, max {}", readable(self.max()))
     }

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::receive::output::{Output, Written};
 use crate::send::source::{Lines, read_file, read_input};
 use crate::send::tally::describe;
-use crate::summary::Summary;
+use crate::summary::{Summary, counted};
 use crate::{runtime, send};
 
 pub(crate) fn run(args: &RequestArgs) -> Result<(), Failure> {
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &RequestArgs) -> Result<(), Failure> {
         };
         let flushed = output.flush();
         let closed = connection.close().await;
-        let text = format!("{} of {} requests answered by {address}", tally.answered, tally.sent);
+        let text = format!("{} of {} answered by {address}", tally.answered, counted(tally.sent, "request"));
         Summary::new("request", text)
             .field("sent", tally.sent)
             .field("answered", tally.answered)

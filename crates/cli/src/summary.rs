@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::args::{RunArgs, SummaryForm};
-use crate::latency::Latencies;
+use crate::latency::{Latencies, readable};
+
+/// Fewer messages than this have no rate worth showing.
+const FEW: u64 = 10;
 
 /// What a command has done.
 #[derive(Debug)]
@@ -28,11 +31,14 @@ impl Summary {
         self
     }
 
-    /// Adds how long it took for so many messages.
+    /// Adds how long it took for so many messages. A rate of a few would say nothing; JSON has it all the same.
     pub(crate) fn time(mut self, time: Duration, messages: u64) -> Self {
         let seconds = time.as_secs_f64();
         let rate = messages as f64 / seconds.max(1e-9);
-        self.text += &format!(", in {seconds:.2} s, {rate:.0} messages/s");
+        self.text += &format!(", in {}", readable(time));
+        if messages >= FEW {
+            self.text += &format!(", {rate:.0} messages/s");
+        }
         self.field("seconds", (seconds * 1e6).round() / 1e6).field("rate", (rate * 10.0).round() / 10.0)
     }
 
@@ -45,13 +51,27 @@ impl Summary {
         self.field("latency_us", latencies.json())
     }
 
+    /// Leaves the text out if nothing was done: the error that follows says enough. JSON stays.
+    pub(crate) fn unless_idle(mut self, idle: bool) -> Self {
+        if idle {
+            self.text.clear();
+        }
+        self
+    }
+
     /// Prints it in the form that is wanted; JSON is the default if the messages are JSON too.
     pub(crate) fn print(&self, args: &RunArgs, json: bool) {
         let default = if json { SummaryForm::Json } else { SummaryForm::Text };
         match args.summary.unwrap_or(default) {
+            SummaryForm::Text if self.text.is_empty() => {}
             SummaryForm::Text => eprintln!("deuteron: {}", self.text),
             SummaryForm::Json => eprintln!("{}", Value::from(self.fields.clone())),
             SummaryForm::None => {}
         }
     }
+}
+
+/// A number of things: `1 message`, `2 messages`.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

@@ -86,7 +86,7 @@ mod interrupts {
         let mut text = String::new();
         broker.child.stderr.take().expect("it is piped").read_to_string(&mut text).expect("it prints");
         assert!(text.contains("in memory only"), "{text}");
-        assert!(text.contains("1 messages received, 0 delivered, 0 rejected, 1 held"), "{text}");
+        assert!(text.contains("1 message received, 0 delivered, 0 rejected, 1 held"), "{text}");
     }
 
     #[test]

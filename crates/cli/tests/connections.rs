@@ -272,6 +272,8 @@ fn encrypted_keys_need_their_password() {
     locked(&[], "there is no password for it");
     locked(&["--tls-key-password-file", &wrong], "the password does not fit");
     run(&["broker", "--tls-key-password-file", &password]).expect(2);
+    let none = run(&["broker", "--listen", "amqps://127.0.0.1:0"]).expect(2);
+    assert!(none.err.contains("needs a certificate: --tls-cert FILE"), "{}", none.err);
     let open = ["--tls-key-password-file", &password];
     let strict = [&tls[..], &open, &["--tls-client-ca", &chain]].concat();
     let broker = Broker::start_at("amqps://127.0.0.1:0", &strict);

@@ -29,9 +29,21 @@ fn the_summary_has_three_forms() {
     let url = broker.url("q");
     let line = run(&["send", &url, "--count", "2"]).expect(0).err;
     assert!(
-        line.starts_with("deuteron: 2 of 2 messages accepted by q, in ") && line.contains("latency p50"),
+        line.starts_with("deuteron: 2 of 2 messages accepted by q, in ")
+            && line.contains("; latency ")
+            && !line.contains("p99")
+            && !line.contains("messages/s"),
         "{line}"
     );
+    let many = run(&["send", &broker.url("many"), "--count", "100"]).expect(0).err;
+    assert!(many.contains(" messages/s; latency p50 ") && many.contains("p99.9"), "{many}");
+    let one = run(&["send", &broker.url("one")]).expect(0).err;
+    assert!(
+        one.starts_with("deuteron: 1 of 1 message accepted by one, in ") && !one.contains("p50"),
+        "{one}"
+    );
+    let none = run(&["receive", &url, "--selector", "a ="]).expect(1).err;
+    assert!(none.lines().count() == 1 && none.contains("selector"), "{none}");
     assert_eq!(run(&["send", &url, "--summary", "none"]).expect(0).err, "");
     let json = &json_lines(&run(&["receive", &url, "--count", "3", "--json"]).expect(0).err)[0];
     assert_eq!((&json["command"], &json["received"]), (&"receive".into(), &3.into()));
@@ -156,7 +168,7 @@ fn receivers_end_when_they_are_told_to() {
     assert_eq!(good(&["receive", &url, "--timeout", "10ms"]), "");
     assert_eq!(good(&["receive", &url, "--duration", "10ms"]), "");
     let late = run(&["receive", &url, "--timeout", "10ms", "--count", "1"]).expect(5);
-    assert!(late.err.contains("0 of 1 messages came in time"), "{}", late.err);
+    assert!(late.err.contains("0 of 1 message came in time"), "{}", late.err);
     run(&["receive", &url, "--duration", "10ms", "--count", "1"]).expect(5);
     assert_eq!(good(&["receive", &url, "--count", "0"]), "");
 }
@@ -380,7 +392,7 @@ fn what_is_no_message_is_rejected() {
     });
     let run = run(&["receive", &url, "--until-empty", "--json"]);
     if run.code != Some(0) {
-        assert!(run.code == Some(1) && run.err.contains("1 messages could not be read"), "{run:?}");
+        assert!(run.code == Some(1) && run.err.contains("1 message could not be read"), "{run:?}");
     }
     assert_eq!(good(&["receive", &url, "--until-empty"]), "");
 }

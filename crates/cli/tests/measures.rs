@@ -65,8 +65,8 @@ fn settled_messages_are_counted_where_they_arrive() {
 #[test]
 fn it_measures_a_server() {
     let broker = Broker::start(&[]);
-    let text = good(&["bench", &broker.url("q"), "--count", "100", "--no-progress"]);
-    assert!(text.contains("sent       100 messages, 100 of them acknowledged"), "{text}");
+    let text = good(&["bench", &broker.url("q"), "--count", "1000", "--no-progress"]);
+    assert!(text.contains("sent       1000 messages, 1000 acknowledged"), "{text}");
     assert!(
         text.contains("rate ")
             && text.contains("to ack ")

@@ -68,12 +68,12 @@ fn nobody_answers() {
     let broker = Broker::start(&[]);
     let late = run(&["request", &broker.url("q"), "x", "--timeout", "50ms"]).expect(5);
     assert!(
-        late.err.contains("no answer to request 1") && late.err.contains("0 of 1 requests answered"),
+        late.err.contains("no answer to request 1") && late.err.contains("0 of 1 request answered"),
         "{}",
         late.err
     );
     let idle = respond(&broker.url("other"), "1", &["--timeout", "50ms"]);
-    assert!(ended(idle, 5).contains("0 of 1 requests came in time"));
+    assert!(ended(idle, 5).contains("0 of 1 request came in time"));
     assert!(
         run(&["respond", &broker.url("other"), "--timeout", "1ms"]).expect(0).err.contains("0 of 0 requests")
     );
@@ -118,6 +118,6 @@ fn a_command_that_fails_rejects_the_request() {
         // The broker has taken the request: nobody tells who asks.
         run(&["request", &url, "x", "--timeout", "2s"]).expect(5);
         let text = ended(responder, 0);
-        assert!(text.contains(part) && text.contains("0 of 1 requests"), "{command}: {text}");
+        assert!(text.contains(part) && text.contains("0 of 1 request"), "{command}: {text}");
     }
 }

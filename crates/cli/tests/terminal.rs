@@ -100,7 +100,7 @@ fn a_password_is_asked_for_and_not_shown() {
     }
     ours.write_all(b"wonderland\n").expect("it reads");
     let rest = read_until(&mut ours, "accepted by q");
-    assert!(rest.contains("1 of 1 messages accepted by q") && !rest.contains("wonderland"), "{rest:?}");
+    assert!(rest.contains("1 of 1 message accepted by q") && !rest.contains("wonderland"), "{rest:?}");
     assert!(sender.wait().expect("it ends").success());
 }
 
@@ -203,7 +203,7 @@ fn ctrl_c_ends_a_responder_and_a_measurement() {
     interrupt(&responder);
     let output = responder.wait_with_output().expect("it ends");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && text.contains("1 of 1 requests"), "{text}");
+    assert!(output.status.success() && text.contains("1 of 1 request"), "{text}");
     let args =
         ["bench", &broker.url("b"), "--duration", "600s", "--rate", "100", "--receivers", "0", "--json"];
     let bench = deuteron(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");

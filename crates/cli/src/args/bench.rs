@@ -24,7 +24,7 @@ pub(crate) struct BenchArgs {
     /// The size of the bodies. A number of bytes, or with k, M or G.
     #[arg(long, short, value_name = "BYTES", default_value = "100", value_parser = bytes)]
     pub(crate) size: u64,
-    /// How many messages. Default: as many as --duration has time for, or as there is for in 5 seconds.
+    /// How many messages. Default: as many as there is time for, --duration or 5 seconds.
     #[arg(long, short, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
     #[command(flatten)]

@@ -46,10 +46,10 @@ pub(crate) struct BrokerArgs {
     /// How many queues there may be; further ones are refused. Default: 100,000.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_queues: Option<usize>,
-    /// How many connections there may be; further ones are closed. Default 100,000.
+    /// How many connections there may be; further ones are closed. Default: 100,000.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_connections: Option<usize>,
-    /// How many links a connection may have; further ones are refused. Default 100,000.
+    /// How many links a connection may have; further ones are refused. Default: 100,000.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_links: Option<usize>,
     /// How many topics there may be; further ones are refused. Default: 100,000.
@@ -94,6 +94,6 @@ pub(crate) struct BrokerArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) container_id: Option<String>,
     /// Threads that connections are spread over. Default: one for each processor.
-    #[arg(long)]
+    #[arg(long, value_name = "NUMBER")]
     pub(crate) threads: Option<usize>,
 }

@@ -32,7 +32,7 @@ const EXIT_CODES: &str = "Exit codes: 0 all went well, 1 it failed, 2 the argume
 #[command(name = "deuteron", version, after_help = EXIT_CODES)]
 pub(crate) struct Deuteron {
     /// Says more on standard error; twice for all details.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 999, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -8,6 +8,7 @@ use super::load::{Received, Sent};
 use super::place::Place;
 use crate::args::BenchArgs;
 use crate::failure::Failure;
+use crate::summary::counted;
 
 pub(super) struct Report {
     place: String,
@@ -58,11 +59,14 @@ impl Report {
         let rate = self.rate();
         let mut lines = vec![
             format!(
-                "{} senders, {} receivers, {} bytes, {mode}{trips}, {}",
-                self.senders, self.receivers, self.size, self.place
+                "{}, {}, {}, {mode}{trips}, {}",
+                counted(self.senders.into(), "sender"),
+                counted(self.receivers.into(), "receiver"),
+                counted(self.size, "byte"),
+                self.place
             ),
-            format!("sent       {} messages, {} of them acknowledged", tally.sent, tally.accepted),
-            format!("received   {} messages", self.received.count),
+            format!("sent       {}, {} acknowledged", counted(tally.sent, "message"), tally.accepted),
+            format!("received   {}", counted(self.received.count, "message")),
             format!(
                 "rate       {rate:.0} messages/s, {:.1} MB/s, in {:.3} s",
                 rate * self.size as f64 / 1e6,

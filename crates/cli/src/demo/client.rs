@@ -207,7 +207,8 @@ impl MessagingHandler for Client {
     }
 
     fn on_reconnecting(&mut self, _: &mut Context<'_>, _: &Connection, attempt: u32, delay: Duration) {
-        self.say(format_args!("reconnecting, attempt {attempt}, after {delay:?}"));
+        let delay = if delay.is_zero() { "at once".into() } else { format!("after {delay:?}") };
+        self.say(format_args!("reconnecting, attempt {attempt}, {delay}"));
     }
 
     fn on_timer(&mut self, cx: &mut Context<'_>, _: TimerId, token: u64) {

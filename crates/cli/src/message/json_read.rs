@@ -149,12 +149,20 @@ fn map(json: Json, key: impl Fn(String) -> Value) -> Result<Map, String> {
 
 /// Reads a value of any type from text.
 pub(crate) fn value_text(text: &str) -> Result<Value, String> {
-    value(serde_json::from_str(text).map_err(|error| format!("'{text}' is not JSON: {error}"))?)
+    value(parse(text)?)
+}
+
+fn parse(text: &str) -> Result<Json, String> {
+    serde_json::from_str(text).map_err(|error| {
+        let quotes =
+            if text.starts_with(char::is_alphabetic) { "; a string has quotes, \"like this\"" } else { "" };
+        format!("'{text}' is not JSON: {error}{quotes}")
+    })
 }
 
 /// The values of a JSON list.
 pub(crate) fn values_text(text: &str) -> Result<Vec<Value>, String> {
-    values(serde_json::from_str(text).map_err(|error| format!("'{text}' is not JSON: {error}"))?)
+    values(parse(text)?)
 }
 
 fn value(json: Json) -> Result<Value, String> {

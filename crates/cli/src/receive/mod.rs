@@ -21,7 +21,7 @@ use crate::interrupt::Interrupt;
 use crate::pace::Pace;
 use crate::progress::Progress;
 use crate::runtime;
-use crate::summary::Summary;
+use crate::summary::{Summary, counted};
 use crate::transaction::Batches;
 use output::Output;
 use source::Wanted;
@@ -91,13 +91,15 @@ fn receive(
         let mut tally = Tally { place: wanted.place(), ..Tally::default() };
         let received = take_all(&connection, wanted, plan, &mut output, &interrupt, run, &mut tally).await;
         let closed = connection.close().await;
-        summary(command, &tally).print(run, output.is_json());
+        let idle = received.is_err() && tally.received == 0;
+        summary(command, &tally).unless_idle(idle).print(run, output.is_json());
         received?;
         closed?;
         match tally.unreadable {
             0 => Ok(()),
             unreadable => {
-                Err(Failure::new(format!("{unreadable} messages could not be read and were rejected")))
+                let messages = counted(unreadable, "message");
+                Err(Failure::new(format!("{messages} could not be read; rejected")))
             }
         }
     })
@@ -113,6 +115,8 @@ struct Tally {
     /// In transactions that were committed, and in those that were not.
     committed: u64,
     rolled_back: u64,
+    /// The subscription has ended, as it should.
+    unsubscribed: bool,
     place: String,
 }
 
@@ -122,7 +126,12 @@ fn summary(command: &str, tally: &Tally) -> Summary {
         (0, 0) => String::new(),
         (committed, rolled_back) => format!(", {committed} committed, {rolled_back} rolled back"),
     };
-    let text = format!("{} messages {verb} {place}{discharged}", tally.received);
+    let messages = counted(tally.received, "message");
+    let text = match (tally.unsubscribed, tally.received) {
+        (true, 0) => format!("the subscription to {place} has ended"),
+        (true, _) => format!("{messages} {verb} {place}{discharged}, and the subscription has ended"),
+        (false, _) => format!("{messages} {verb} {place}{discharged}"),
+    };
     Summary::new(command, text)
         .field("received", tally.received)
         .field("unreadable", tally.unreadable)
@@ -172,6 +181,7 @@ async fn take_all(
     tally.time = pace.elapsed();
     progress.finish();
     let ended = end(&receiver, wanted).await;
+    tally.unsubscribed = wanted.unsubscribes() && ended.is_ok();
     taken.and(ended)
 }
 

@@ -107,6 +107,10 @@ impl Wanted {
         })
     }
 
+    pub(super) fn unsubscribes(&self) -> bool {
+        self.unsubscribes
+    }
+
     pub(super) fn browses(&self) -> bool {
         self.browses
     }

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::pace::{Pace, over};
 use crate::progress::Progress;
+use crate::summary::counted;
 use crate::transaction::Batches;
 
 /// How often a receiver whose connection may come back looks whether it has: its credit went with the old one.
@@ -293,7 +294,7 @@ impl<'a> Taking<'a> {
         match (end, missing) {
             (End::Interrupted, Some(_)) => Err(Failure::interrupted()),
             (End::Idle | End::TimeOver, Some(count)) => {
-                Err(Failure::timeout(format!("{} of {count} messages came in time", self.taken)))
+                Err(Failure::timeout(format!("{} of {} came in time", self.taken, counted(count, "message"))))
             }
             _ => Ok(()),
         }

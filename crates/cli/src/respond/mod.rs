@@ -17,7 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::pace;
 use crate::progress::Progress;
 use crate::runtime;
-use crate::summary::Summary;
+use crate::summary::{Summary, counted};
 
 /// Senders to addresses for answers that are kept, where the server is no anonymous relay.
 const KEPT: usize = 256;
@@ -32,7 +32,8 @@ pub(crate) fn run(args: &RespondArgs) -> Result<(), Failure> {
         let mut tally = Tally::default();
         let answered = respond(&connection, args, &address, &interrupt, &mut tally).await;
         let closed = connection.close().await;
-        let text = format!("{} of {} requests at {address} answered", tally.answered, tally.received);
+        let text =
+            format!("{} of {} at {address} answered", tally.answered, counted(tally.received, "request"));
         Summary::new("respond", text)
             .field("received", tally.received)
             .field("answered", tally.answered)
@@ -139,7 +140,7 @@ async fn next(
         request = requests.recv(), if !full => Ok(Next::Request(request?)),
         () = interrupt.come() => Ok(Next::Over(if args.count.is_some() { Err(Failure::interrupted()) } else { Ok(()) })),
         () = pace::over(idle) => Ok(Next::Over(match args.count {
-            Some(count) => Err(Failure::timeout(format!("{} of {count} requests came in time", tally.received))),
+            Some(count) => Err(Failure::timeout(format!("{} of {} came in time", tally.received, counted(count, "request")))),
             None => Ok(()),
         })),
     }

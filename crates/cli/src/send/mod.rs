@@ -22,7 +22,7 @@ use crate::message::template::Template;
 use crate::pace::Pace;
 use crate::progress::Progress;
 use crate::runtime;
-use crate::summary::Summary;
+use crate::summary::{Summary, counted};
 use flight::Flight;
 use source::Messages;
 use tally::Tally;
@@ -42,7 +42,9 @@ pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
         let sent = send(&connection, args, address.as_deref(), messages, &interrupt, &mut tally).await;
         let closed = connection.close().await;
         let place = address.as_deref().unwrap_or("the anonymous relay");
-        summary(&tally, args, place).print(&args.run, args.json);
+        summary(&tally, args, place)
+            .unless_idle(sent.is_err() && tally.sent == 0)
+            .print(&args.run, args.json);
         sent?;
         closed?;
         tally.verdict()
@@ -102,8 +104,8 @@ fn check_modes(sender: &Sender, mode: SettleMode) {
 
 fn summary(tally: &Tally, args: &SendArgs, place: &str) -> Summary {
     let text = match args.settle_mode {
-        SettleMode::Settled => format!("{} messages sent to {place}", tally.sent),
-        _ => format!("{} of {} messages accepted by {place}", tally.accepted, tally.sent),
+        SettleMode::Settled => format!("{} sent to {place}", counted(tally.sent, "message")),
+        _ => format!("{} of {} accepted by {place}", tally.accepted, counted(tally.sent, "message")),
     };
     let text = match args.transaction.transaction {
         None => text,

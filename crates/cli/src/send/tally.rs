@@ -7,6 +7,7 @@ use deuteron::Outcome;
 use super::flying::Landed;
 use crate::failure::Failure;
 use crate::latency::Latencies;
+use crate::summary::counted;
 
 /// Numbers of messages by outcome.
 #[derive(Debug)]
@@ -105,7 +106,8 @@ impl Tally {
             None => Ok(()),
             Some(outcome) => {
                 let not = self.refused();
-                let messages = if not == 1 { "1 message was" } else { &format!("{not} messages were") };
+                let were = if not == 1 { "was" } else { "were" };
+                let messages = format!("{} {were}", counted(not, "message"));
                 Err(Failure::not_accepted(format!("{messages} not accepted; the last was {outcome}")))
             }
         }
