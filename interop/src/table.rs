@@ -53,6 +53,7 @@ pub const FEATURES: &[&str] = &[
     "reconnect, receiver",
     "reconnect with callbacks",
     "failover under load",
+    "failover to another kind of server, and back",
     "every type and section",
     "every type and section, to each other peer",
     "no malformed frame, says tshark",

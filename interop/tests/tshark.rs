@@ -6,7 +6,9 @@
 
 use deuteron::{Connection, Message, Outcome};
 use deuteron_broker::{Broker, BrokerConfig};
-use deuteron_interop::{Capture, Kind, Peer, Row, pattern};
+use deuteron_interop::server::{Artemis, RabbitMq, Server, Version, start};
+use deuteron_interop::{Capture, Frames, Kind, Peer, Row, pattern};
+use std::sync::Arc;
 
 /// The performatives: open to close, 2.7.
 const PERFORMATIVES: [u8; 8] = [16, 17, 18, 19, 20, 21, 22, 24];
@@ -54,21 +56,65 @@ async fn talk(kind: Kind) {
         our_client(&format!("amqp://127.0.0.1:{port}")).await;
     }
 
-    let frames = tokio::task::spawn_blocking(move || capture.finish()).await.expect("the capture is read");
-    println!("{kind}: {:?}", frames.counts);
-    assert_eq!(frames.faults, "", "tshark finds fault with traffic of {kind} and us");
-    for performative in PERFORMATIVES {
-        let count = frames.counts.get(&format!("amqp {performative}")).copied().unwrap_or_default();
-        assert!(
-            count >= 2,
-            "the capture has {count} frames of performative {performative}: {:?}",
-            frames.counts
-        );
-    }
+    sound(capture, kind.title()).await;
     Row::our_broker(kind.title(), "no malformed frame, says tshark").pass();
     if server.is_some() {
         Row::our_client(kind.title(), "no malformed frame, says tshark").pass();
     }
+}
+
+/// Our client with a server that users run: what is sent, taken, given back and refused.
+async fn talk_to(server: Option<Arc<impl Server>>) {
+    let Some(server) = server else { return };
+    let url = server.url();
+    let port = url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let node = server.queue("tshark").await;
+    let Some(capture) = Capture::start(&[port]) else { return };
+    let connection = Connection::connect(&*url).await.expect("it connects");
+    let sender = connection.sender(node.sender()).await.expect("the sender opens");
+    let receiver = connection.receiver(node.receiver()).await.expect("the receiver opens");
+    for size in [0, 100, 10_000] {
+        let outcome = sender.send(Message::new(pattern(size))).await.expect("the message is sent");
+        assert_eq!(outcome, Outcome::Accepted);
+        let delivery = receiver.recv().await.expect("it comes back");
+        if size == 100 {
+            delivery.reject(None).expect("it is not settled yet");
+        } else {
+            delivery.accept().expect("it is not settled yet");
+        }
+    }
+    sender.close().await.expect("it closes");
+    receiver.close().await.expect("it closes");
+    connection.close().await.expect("it closes");
+    sound(capture, server.title()).await;
+    Row::our_client(server.title(), "no malformed frame, says tshark").pass();
+}
+
+/// There is nothing wrong with the frames of a capture, and all kinds of frames are in it.
+async fn sound(capture: Capture, title: &str) {
+    let finished = tokio::task::spawn_blocking(move || capture.finish()).await;
+    let Frames { faults, counts } = finished.expect("the capture is read");
+    println!("{title}: {counts:?}");
+    assert_eq!(faults, "", "tshark finds fault with traffic of {title} and us");
+    for performative in PERFORMATIVES {
+        let count = counts.get(&format!("amqp {performative}")).copied().unwrap_or_default();
+        assert!(count >= 2, "the capture has {count} frames of performative {performative}: {counts:?}");
+    }
+}
+
+#[tokio::test]
+async fn artemis() {
+    talk_to(start(Artemis::launch).await).await;
+}
+
+#[tokio::test]
+async fn rabbitmq_4() {
+    talk_to(start(|| RabbitMq::launch(Version::V4)).await).await;
+}
+
+#[tokio::test]
+async fn rabbitmq_3() {
+    talk_to(start(|| RabbitMq::launch(Version::V3)).await).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! When a server crashes and comes back, or another one takes over.
 
 use super::{PATIENCE, connect, pass, put, receiver, sender, take};
+use crate::Row;
 use crate::server::{Node, Server};
 use deuteron::{Connection, Delivery, Message, Outcome, Receiver, Sender};
 use std::collections::{BTreeSet, VecDeque};
@@ -94,16 +95,33 @@ pub async fn receiver_reconnects(server: &Arc<impl Server>) {
 /// accepted is at one of the two.
 pub async fn failover(first: &Arc<impl Server>, second: &Arc<impl Server>) {
     let node = first.queue("recovery.failover").await;
-    assert_eq!(node.address, second.queue("recovery.failover").await.address, "one address is good for both");
+    second.queue("recovery.failover").await;
+    fail_over(first, second, &node).await;
+    pass(&**first, "failover under load");
+}
+
+/// As [`failover`], from the first server to one of another kind and back. A link keeps its address: what is the address of a queue
+/// at the second is the name of one at the first.
+pub async fn failover_to_another_kind(first: &Arc<impl Server>, second: &Arc<impl Server>) {
+    let theirs = second.queue("recovery.failover.other").await;
+    let node = first.queue(&theirs.address).await;
+    assert_eq!(node.address, theirs.address, "one address is good for both");
+    fail_over(first, second, &node).await;
+    for server in [first.title(), second.title()] {
+        Row::our_client(server, "failover to another kind of server, and back").pass();
+    }
+}
+
+async fn fail_over(first: &Arc<impl Server>, second: &Arc<impl Server>, node: &Node) {
     let connection = Connection::connect([first.url(), second.url()]).await.expect("it connects");
     // The permits see to it that there is something left to send when a server goes.
     let permits = Arc::new(Semaphore::new(1000));
-    let sent = send_all(sender(&connection, &node).await, Arc::clone(&permits));
+    let sent = send_all(sender(&connection, node).await, Arc::clone(&permits));
     let mut numbers = BTreeSet::new();
-    read_some(first, &node, &mut numbers, BEFORE).await;
+    read_some(first, node, &mut numbers, BEFORE).await;
     kill(first).await;
     permits.add_permits(1000);
-    read_some(second, &node, &mut numbers, 2 * BEFORE).await;
+    read_some(second, node, &mut numbers, 2 * BEFORE).await;
     start(first).await;
     permits.add_permits(500);
     kill(second).await;
@@ -113,7 +131,7 @@ pub async fn failover(first: &Arc<impl Server>, second: &Arc<impl Server>) {
     assert_eq!(connection.url().as_deref(), Some(first.url().as_str()), "it is back at the first");
     connection.close().await.expect("it closes");
     let rest = [connect(&**first).await, connect(&**second).await];
-    let receivers = [receiver(&rest[0], &node).await, receiver(&rest[1], &node).await];
+    let receivers = [receiver(&rest[0], node).await, receiver(&rest[1], node).await];
     while numbers.len() < COUNT {
         let delivery = tokio::select! {
             delivery = receivers[0].recv_timeout(PATIENCE) => delivery,
@@ -128,8 +146,6 @@ pub async fn failover(first: &Arc<impl Server>, second: &Arc<impl Server>) {
     for connection in rest {
         connection.close().await.expect("it closes");
     }
-    pass(&**first, "failover under load");
-    pass(&**second, "failover under load");
 }
 
 async fn read_some(server: &Arc<impl Server>, node: &Node, numbers: &mut BTreeSet<usize>, enough: usize) {
