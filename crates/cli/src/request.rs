@@ -10,6 +10,7 @@ use crate::connect::Destination;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::latency::Latencies;
+use crate::message::json_write;
 use crate::message::template::Template;
 use crate::pace;
 use crate::progress::Progress;
@@ -250,7 +251,10 @@ impl Asking<'_> {
                 pending.accepted = true;
                 pending.answer = Some(answer);
             }
-            None => eprintln!("deuteron: an answer fits no request: its correlation-id is {id:?}"),
+            None => {
+                let id = id.map_or_else(|| "missing".into(), |id| json_write::text(&id.into()));
+                eprintln!("deuteron: an answer fits no request: its correlation-id is {id}");
+            }
         }
         Ok(())
     }

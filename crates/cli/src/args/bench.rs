@@ -48,11 +48,11 @@ pub(crate) struct BenchArgs {
     /// Prints the result as a line of JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Shows no progress bar at a terminal.
+    #[arg(long)]
+    pub(crate) no_progress: bool,
     #[command(flatten)]
     pub(crate) node: NodeArgs,
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
-    /// Shows no progress bar at a terminal.
-    #[arg(long)]
-    pub(crate) no_progress: bool,
 }

@@ -173,6 +173,7 @@ pub(crate) enum SummaryForm {
 
 /// What all long commands have.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Progress and summary")]
 pub(crate) struct RunArgs {
     /// The form of the summary on standard error. Default: text, or json with --json.
     #[arg(long, value_name = "FORM")]

@@ -4,7 +4,7 @@ use deuteron::codec::{Array, Described, Header, Primitive, Properties};
 use deuteron::{Body, Map, Message, MessageId, Value};
 use serde_json::Value as Json;
 
-use super::scalar;
+use super::{json_write, scalar};
 
 type Object = serde_json::Map<String, Json>;
 
@@ -75,7 +75,7 @@ fn properties(json: Json) -> Result<Properties, String> {
                 properties.user_id = Some(match value(json)? {
                     Value::String(text) => text.into_bytes().into(),
                     Value::Binary(bytes) => bytes,
-                    other => return Err(format!("{other:?} is neither text nor binary")),
+                    other => return Err(format!("{} is neither text nor binary", json_write::text(&other))),
                 });
             }
             "to" => properties.to = Some(text(json)?),
@@ -111,7 +111,7 @@ fn id(json: Json) -> Result<MessageId, String> {
 fn timestamp(json: Json) -> Result<deuteron::codec::Timestamp, String> {
     match content(Primitive::Timestamp, json)? {
         Value::Timestamp(timestamp) => Ok(timestamp),
-        other => Err(format!("{other:?} is no timestamp")),
+        other => Err(format!("{} is no timestamp", json_write::text(&other))),
     }
 }
 
@@ -134,7 +134,7 @@ fn map(json: Json, key: impl Fn(String) -> Value) -> Result<Map, String> {
     match tag(&object) {
         Some(_) => match value(Json::Object(object))? {
             Value::Map(map) => Ok(map),
-            other => Err(format!("{other:?} is no map")),
+            other => Err(format!("{} is no map", json_write::text(&other))),
         },
         None => {
             let mut map = Map::with_capacity(object.len());

@@ -24,6 +24,13 @@ enum Keys {
     Symbols,
 }
 
+/// A value as text, for what is said to people.
+pub(crate) fn text(value: &Value) -> String {
+    let mut out = Vec::new();
+    self::value(&mut out, value);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// Writes the message as one line, without its end.
 pub(crate) fn message(out: &mut Vec<u8>, message: &Message) {
     let mut object = Object::begin(out);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use deuteron::codec::{Decimal32, Decimal64, Decimal128, Primitive, Uuid};
 use deuteron::{MessageId, Symbol, Value};
 
-use super::{json_read, time};
+use super::{json_read, json_write, time};
 
 /// The names of the types that [`parse`] knows.
 pub(crate) const TYPES: &str = "null, boolean, ubyte, ushort, uint, ulong, byte, short, int, long, float, double, \
@@ -166,6 +166,9 @@ pub(crate) fn id_from_value(value: Value) -> Result<MessageId, String> {
         Value::Ulong(id) => Ok(MessageId::Ulong(id)),
         Value::Uuid(id) => Ok(MessageId::Uuid(id)),
         Value::Binary(id) => Ok(MessageId::Binary(id)),
-        other => Err(format!("{other:?} is no message id: they are string, ulong, uuid or binary")),
+        other => Err(format!(
+            "{} is no message id: they are string, ulong, uuid or binary",
+            json_write::text(&other)
+        )),
     }
 }

@@ -17,6 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::pace;
 use crate::progress::Progress;
 use crate::runtime;
+use crate::send::tally::describe;
 use crate::summary::{Summary, counted};
 
 /// Senders to addresses for answers that are kept, where the server is no anonymous relay.
@@ -156,7 +157,8 @@ async fn settle((request, reply): (Delivery, Delivery), tally: &mut Tally) -> Re
         }
         // Nobody waits for the answer any more, perhaps: doing the work again would not help.
         _ => {
-            eprintln!("deuteron: an answer was not accepted: {outcome:?}");
+            let why = outcome.as_ref().map_or_else(ToString::to_string, describe);
+            eprintln!("deuteron: an answer was not accepted: {why}");
             tally.failed += 1;
             request.accept()?;
         }
