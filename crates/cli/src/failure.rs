@@ -68,6 +68,12 @@ impl From<Error> for Failure {
         match error.scope() {
             Scope::Config | Scope::Usage => Self::usage(error.to_string()),
             _ if waited => Self::timeout(error.to_string()),
+            // We close it when all is done; where it is closed before, that was the server, and it gave no reason.
+            Scope::Connection
+                if !error.is_remote() && !error.is_retryable() && error.deadline().is_none() =>
+            {
+                Self::new("the server has closed the connection, in order")
+            }
             _ => Self::new(error.to_string()),
         }
     }
@@ -76,5 +82,18 @@ impl From<Error> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_closed_by_the_server_is_told_as_that() {
+        let closed = Error::new(Scope::Connection, "the connection is closed");
+        assert_eq!(Failure::from(closed).to_string(), "the server has closed the connection, in order");
+        let other = Error::new(Scope::Link, "its bytes made no sense");
+        assert!(Failure::from(other).to_string().contains("no sense"));
     }
 }
