@@ -1,10 +1,8 @@
 //! Deuteron's client and Apache ActiveMQ Artemis.
 
 use deuteron::Connection;
-use deuteron_interop::Typed;
 use deuteron_interop::scenario::server as scenario;
 use deuteron_interop::server::{Artemis, Server, start};
-use serde_json::Value;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -49,19 +47,9 @@ deuteron_interop::with_server! {
 #[tokio::test]
 async fn every_type() {
     let Some(server) = SHARED.as_deref() else { return };
-    // Delivery annotations are for the next hop (3.2.2): the broker is that. And it counts deliveries itself.
-    let business = |typed: &Typed, form: &mut Value| {
-        if form["delivery_annotations"].is_null() && !typed.form["delivery_annotations"].is_null() {
-            form["delivery_annotations"] = typed.form["delivery_annotations"].clone();
-        }
-        let count = &typed.form["header"]["delivery_count"];
-        if form["header"].is_object() && form["header"]["delivery_count"].is_null() && !count.is_null() {
-            form["header"]["delivery_count"] = count.clone();
-        }
-    };
     let note = "it keeps delivery annotations, which are for the next hop, to itself; it counts deliveries itself; message \
                 annotations keyed by ulong it refuses (\"Expected Symbol type but found encoding: ULONG\")";
-    scenario::every_type(server, &["annotations keyed by ulong"], business, note).await;
+    scenario::every_type(server, &["annotations keyed by ulong"], scenario::but_for_hops, note).await;
 }
 
 /// One that a test may stop.

@@ -1,8 +1,25 @@
 //! Deuteron's client and RabbitMQ 4.0.
 
+use deuteron_interop::Typed;
 use deuteron_interop::scenario::server as scenario;
+use deuteron_interop::scenario::server::Lapse;
 use deuteron_interop::server::{RabbitMq, Version, start};
+use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
+
+/// What it ends the session for.
+const REFUSED: &[Lapse] = &[
+    Lapse {
+        reason: "a user-id must be the user's",
+        words: "but authenticated user was 'alice'",
+        names: &["properties", "property user id", "property empty user id"],
+    },
+    Lapse {
+        reason: "message annotations keyed by ulong make it fail",
+        words: "reserved_annotation_key",
+        names: &["annotations keyed by ulong"],
+    },
+];
 
 /// The one that all tests share which do not stop it.
 static SHARED: LazyLock<Option<Arc<RabbitMq>>> =
@@ -32,6 +49,28 @@ deuteron_interop::with_server! {
     delivery_count;
     credit_and_drain;
     priority(few_priorities, ["middle", "high", "low"], "quorum queues tell two levels apart only: above 4, and the rest");
+}
+
+#[tokio::test]
+async fn every_type() {
+    let Some(server) = SHARED.as_deref() else { return };
+    let business = |typed: &Typed, form: &mut Value| {
+        scenario::but_for_hops(typed, form);
+        scenario::but_for_header(typed, form, "durable");
+        let pairs = form["message_annotations"][1].as_array_mut().expect("it is a map");
+        let count = pairs.len();
+        pairs.retain(|pair| {
+            pair[0] != json!(["symbol", "x-exchange"]) && pair[0] != json!(["symbol", "x-routing-key"])
+        });
+        assert_eq!(pairs.len(), count - 2, "{}", typed.name);
+        if pairs.is_empty() && typed.form["message_annotations"].is_null() {
+            form.as_object_mut().expect("it is an object").remove("message_annotations");
+        }
+    };
+    let note = "it keeps delivery annotations, which are for the next hop, to itself; it says itself whether a message is new, and \
+                how often it was delivered; it says of every message that it is durable, and adds x-exchange and x-routing-key to \
+                its annotations";
+    scenario::every_type_but(server, business, REFUSED, &[], note).await;
 }
 
 /// One that a test may stop.
