@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use deuteron::{Container, Error, Scope, Url};
+use deuteron::{AmqpError, Container, Error, Scope, Url, condition};
 use tokio::sync::Notify;
 
 use crate::handler::BrokerHandler;
@@ -168,7 +168,8 @@ impl BrokerHandle {
     }
 
     /// Closes listeners and connections in order, and waits until all are gone, at most for
-    /// `deadline`. Messages that the broker holds are lost.
+    /// `deadline`. Clients are told `amqp:connection:forced`: those that reconnect look for a broker there again.
+    /// Messages that the broker holds are lost.
     ///
     /// # Errors
     /// If clients did not answer in time; the broker takes no more connections all the same.
@@ -176,7 +177,7 @@ impl BrokerHandle {
     /// # Cancel safety
     /// The broker stops all the same.
     pub async fn stop(self, deadline: Duration) -> Result<(), Error> {
-        self.container.stop();
+        self.container.stop_with(farewell());
         let gone = async {
             loop {
                 let mut notified = pin!(self.shared.idle.notified());
@@ -234,9 +235,14 @@ impl Shared {
 impl Drop for BrokerHandle {
     fn drop(&mut self) {
         if self.stops {
-            self.container.stop();
+            self.container.stop_with(farewell());
         }
     }
+}
+
+/// What clients are told when the broker stops.
+fn farewell() -> AmqpError {
+    AmqpError::new(condition::CONNECTION_FORCED, "the broker is stopping")
 }
 
 impl fmt::Debug for BrokerHandle {

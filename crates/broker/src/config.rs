@@ -65,6 +65,8 @@ pub struct BrokerConfig {
     /// How many connections there may be; further ones are closed with the reason. Default 100,000; the system's limit on
     /// open files may be lower.
     pub max_connections: usize,
+    /// How many sessions a connection may have; one that begins more is closed with the reason. Default 1,024.
+    pub max_sessions: usize,
     /// How many links a connection may have, on all its sessions together; further ones are refused. Default 100,000.
     pub max_links: usize,
     /// Prints every frame of every connection on standard error, passwords masked, as
@@ -94,6 +96,7 @@ impl Default for BrokerConfig {
             max_subscriptions: 100_000,
             max_transactions: 1000,
             max_connections: 100_000,
+            max_sessions: 1024,
             max_links: 100_000,
             dead_letter: None,
             max_deliveries: 0,
@@ -169,7 +172,9 @@ impl BrokerConfig {
             .container_id(self.container_id.as_str())
             .offered_capabilities(["ANONYMOUS-RELAY"])
             .trace(self.trace)
-            .limits(EngineLimits { message_size, ..default });
+            // A client that goes by the channel-max that it is told (2.4.1) does not get as far as the limit.
+            .channel_max(u16::try_from(self.max_sessions.max(1) - 1).unwrap_or(u16::MAX))
+            .limits(EngineLimits { message_size, sessions: self.max_sessions.max(1), ..default });
         let options = match &self.users {
             None => options.sasl(["EXTERNAL", "ANONYMOUS"], None),
             Some(users) => options

@@ -60,13 +60,15 @@ impl Stored {
         self.past.as_ref().is_none_or(|past| !past.refused_by.contains(&consumer))
     }
 
-    /// The bytes to deliver: those that came, unless the message has a past that belongs into its
-    /// header or annotations.
-    pub(crate) fn delivered(&self) -> Bytes {
-        match &self.past {
-            None => self.payload.clone(),
-            Some(past) => rewritten(&self.payload, past).unwrap_or_else(|| self.payload.clone()),
+    /// The bytes to deliver on a clock that shows `now`: those that came, unless the message has a past that belongs into
+    /// its header or annotations, or has waited, which its ttl is less for (3.2.1).
+    pub(crate) fn delivered(&self, now: impl Fn() -> u64) -> Bytes {
+        let left = self.expires.map(|time| time.saturating_sub(now()));
+        let past = self.past.as_deref();
+        if past.is_none() && left.is_none() {
+            return self.payload.clone();
         }
+        rewritten(&self.payload, past, left).unwrap_or_else(|| self.payload.clone())
     }
 }
 
@@ -143,23 +145,32 @@ pub(crate) fn cost(length: usize) -> u64 {
 /// The message with a new header (3.2.1) and new message annotations (3.2.3); all else is copied as
 /// it is. `None` if nothing changes, or if these are not the sections of a message: what the broker
 /// does not understand it does not touch.
-fn rewritten(payload: &[u8], past: &Past) -> Option<Bytes> {
+fn rewritten(payload: &[u8], past: Option<&Past>, left: Option<u64>) -> Option<Bytes> {
     let head = Head::read(payload)?;
-    let mut header = head.header.unwrap_or_default();
-    if past.failures == 0 && !header.first_acquirer && past.annotations.is_empty() {
+    let came = head.header.unwrap_or_default();
+    let mut header = came;
+    if let (Some(ttl @ 1..), Some(left)) = (header.ttl, left) {
+        // 0 would mean that it lives for ever.
+        header.ttl = Some(u32::try_from(left).unwrap_or(ttl).clamp(1, ttl));
+    }
+    if let Some(past) = past {
+        header.delivery_count = header.delivery_count.saturating_add(past.failures);
+        header.first_acquirer = false;
+    }
+    let none = Map::new();
+    let added = past.map_or(&none, |past| &past.annotations);
+    if header == came && added.is_empty() {
         return None;
     }
-    header.delivery_count = header.delivery_count.saturating_add(past.failures);
-    header.first_acquirer = false;
     let mut out = BytesMut::with_capacity(payload.len() + 64);
     let mut writer = Writer::new(&mut out);
     header.encode(&mut writer);
     writer.raw(head.delivery_annotations);
-    if past.annotations.is_empty() {
+    if added.is_empty() {
         writer.raw(head.message_annotations);
     } else {
         let mut annotations = head.annotations()?;
-        for (key, value) in past.annotations.iter() {
+        for (key, value) in added.iter() {
             annotations.insert(key.clone(), value.clone());
         }
         writer.descriptor(section::MESSAGE_ANNOTATIONS);
@@ -232,7 +243,7 @@ mod tests {
     fn the_first_delivery_is_what_came() {
         let payload = Message::new("x").with_first_acquirer(true).with_delivery_count(3).to_bytes();
         let message = Stored { sequence: 0, payload: payload.clone(), format: 0, expires: None, past: None };
-        assert_eq!(message.delivered(), payload);
+        assert_eq!(message.delivered(|| 0), payload);
     }
 
     #[test]
@@ -246,7 +257,7 @@ mod tests {
             .with_subject("s")
             .with_property("p", 3)
             .with_footer("f", 4);
-        let again = stored(message.to_bytes(), Past { failures: 2, ..Past::default() }).delivered();
+        let again = stored(message.to_bytes(), Past { failures: 2, ..Past::default() }).delivered(|| 0);
         let expected = message.with_first_acquirer(false).with_delivery_count(3);
         assert_eq!(Message::decode(&again).unwrap(), expected);
     }
@@ -254,14 +265,14 @@ mod tests {
     #[test]
     fn a_message_without_header_gets_one_for_its_delivery_count() {
         let message = Message::new(b"body");
-        let again = stored(message.to_bytes(), Past { failures: 1, ..Past::default() }).delivered();
+        let again = stored(message.to_bytes(), Past { failures: 1, ..Past::default() }).delivered(|| 0);
         assert_eq!(Message::decode(&again).unwrap(), message.with_delivery_count(1));
     }
 
     #[test]
     fn a_released_message_without_header_is_not_copied() {
         let payload = Message::new(b"body").to_bytes();
-        let again = stored(payload.clone(), Past::default()).delivered();
+        let again = stored(payload.clone(), Past::default()).delivered(|| 0);
         assert_eq!(again.as_ptr(), payload.as_ptr());
     }
 
@@ -272,7 +283,7 @@ mod tests {
         annotations.insert(deuteron::Symbol::from("changed"), 3);
         annotations.insert(deuteron::Symbol::from("added"), 4);
         let past = Past { annotations, ..Past::default() };
-        let again = Message::decode(&stored(message.to_bytes(), past).delivered()).unwrap();
+        let again = Message::decode(&stored(message.to_bytes(), past).delivered(|| 0)).unwrap();
         let merged = again.message_annotations.unwrap();
         assert_eq!(merged.get("kept"), Some(&Value::from(1)));
         assert_eq!(merged.get("changed"), Some(&Value::from(3)));
@@ -295,9 +306,22 @@ mod tests {
     }
 
     #[test]
+    fn what_has_waited_lives_shorter() {
+        let message = Message::new("x").with_ttl(Duration::from_millis(500)).with_first_acquirer(true);
+        let stored =
+            Stored { sequence: 0, payload: message.to_bytes(), format: 0, expires: Some(1500), past: None };
+        let ttl = |now| Message::decode(&stored.delivered(|| now)).unwrap().ttl();
+        assert_eq!(stored.delivered(|| 1000).as_ptr(), stored.payload.as_ptr(), "it has not waited");
+        assert_eq!(ttl(1100), Some(Duration::from_millis(400)));
+        assert_eq!(ttl(1500), Some(Duration::from_millis(1)), "0 would mean for ever");
+        let again = Message::decode(&stored.delivered(|| 1100)).unwrap();
+        assert_eq!(again, message.with_ttl(Duration::from_millis(400)), "all else is as it was");
+    }
+
+    #[test]
     fn what_is_no_message_is_left_alone() {
         let payload = Bytes::from_static(b"not a message");
-        let again = stored(payload.clone(), Past { failures: 1, ..Past::default() }).delivered();
+        let again = stored(payload.clone(), Past { failures: 1, ..Past::default() }).delivered(|| 0);
         assert_eq!(again, payload);
     }
 }

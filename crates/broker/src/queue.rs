@@ -202,14 +202,14 @@ impl Queue {
     }
 
     /// A copy of the first message from `cursor` on, and the cursor behind it.
-    pub(crate) fn copy(&self, cursor: u64) -> Option<(u64, Bytes, u32)> {
+    pub(crate) fn copy(&self, cursor: u64, now: impl Fn() -> u64) -> Option<(u64, Bytes, u32)> {
         let ready = self.ready.from(cursor).next();
         let restricted = self.restricted.range(cursor..).next().map(|(_, message)| message);
         let message = match (ready, restricted) {
             (Some(ready), Some(restricted)) if restricted.sequence < ready.sequence => restricted,
             (ready, restricted) => ready.or(restricted)?,
         };
-        Some((message.sequence + 1, message.delivered(), message.format))
+        Some((message.sequence + 1, message.delivered(now), message.format))
     }
 
     /// A consumer is gone: what only it must not have is for anybody now.
@@ -308,12 +308,12 @@ mod tests {
     #[test]
     fn copies_go_forward_and_take_nothing() {
         let mut queue = queue(2);
-        let (cursor, first, _) = queue.copy(0).expect("the first");
-        let (cursor, second, _) = queue.copy(cursor).expect("the second");
+        let (cursor, first, _) = queue.copy(0, || 0).expect("the first");
+        let (cursor, second, _) = queue.copy(cursor, || 0).expect("the second");
         assert_eq!((&first[..], &second[..]), (&b"0"[..], &b"1"[..]));
-        assert!(queue.copy(cursor).is_none());
+        assert!(queue.copy(cursor, || 0).is_none());
         assert_eq!(queue.available(), 2);
         queue.push(Bytes::from_static(b"2"), 0, || 0);
-        assert_eq!(queue.copy(cursor).map(|copy| copy.1), Some(Bytes::from_static(b"2")));
+        assert_eq!(queue.copy(cursor, || 0).map(|copy| copy.1), Some(Bytes::from_static(b"2")));
     }
 }

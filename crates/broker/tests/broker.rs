@@ -5,8 +5,8 @@ mod common;
 use common::{PATIENCE, broker, connect, next, next_text, until};
 use deuteron::codec::Described;
 use deuteron::{
-    ConnectOptions, Connection, Error, Message, Outcome, ReceiverOptions, SendOptions, SenderOptions, Source,
-    Symbol, TerminusExpiryPolicy, TlsConfig, TlsServerConfig, Value,
+    ConnectOptions, Connection, Error, Message, Outcome, ReceiverOptions, SendOptions, SenderOptions,
+    SessionOptions, Source, Symbol, TerminusExpiryPolicy, TlsConfig, TlsServerConfig, Value,
 };
 use deuteron_broker::{Broker, BrokerConfig};
 
@@ -318,9 +318,24 @@ async fn stopping_tells_the_clients_and_frees_the_port() {
     let url = broker.url().to_owned();
     let connection = Connection::connect(ConnectOptions::new(url.as_str()).reconnect(false)).await.unwrap();
     broker.stop(PATIENCE).await.unwrap();
-    connection.closed().await.unwrap();
+    let error = connection.closed().await.unwrap_err();
+    assert_eq!(error.condition(), Some("amqp:connection:forced"), "{error}");
     let again = Broker::start(BrokerConfig::listening([url.as_str()])).await.unwrap();
     assert_eq!(again.url(), url);
+}
+
+#[tokio::test]
+async fn clients_come_back_after_a_broker_that_was_stopped_in_order() {
+    let first = broker(|_| {}).await;
+    let url = first.url().to_owned();
+    let connection = Connection::connect(url.as_str()).await.unwrap();
+    let sender = connection.sender("q").await.unwrap();
+    assert!(sender.send("before").await.unwrap().is_accepted());
+    first.stop(PATIENCE).await.unwrap();
+    let again = Broker::start(BrokerConfig::listening([url.as_str()])).await.unwrap();
+    assert!(sender.send("after").await.unwrap().is_accepted());
+    assert_eq!(again.messages("q"), Some(1));
+    connection.close().await.unwrap();
 }
 
 #[tokio::test]
@@ -404,6 +419,28 @@ fn settled_messages_for_a_slow_consumer_stay_in_the_queue() {
     let texts = consuming.join().unwrap();
     assert!(texts.iter().enumerate().all(|(number, text)| *text == number.to_string()), "in order");
     assert_eq!((texts.len(), broker.stats().messages), (COUNT, 0));
+}
+
+#[tokio::test]
+async fn there_are_so_many_sessions_and_no_more() {
+    let broker = broker(|config| config.max_sessions = 2).await;
+    let connection = connect(&broker).await;
+    // The connection's own is the first.
+    let one = connection.sender("one").await.unwrap();
+    let second = connection.open_session(SessionOptions::default()).unwrap();
+    second.sender("two").await.unwrap();
+    // The broker has said how many there may be, and the client goes by that: it waits until there are fewer.
+    let third = connection.open_session(SessionOptions::default()).unwrap();
+    let mut waiting = std::pin::pin!(third.sender("three"));
+    tokio::select! {
+        biased;
+        opened = &mut waiting => panic!("a third session was begun: {opened:?}"),
+        outcome = one.send("what was asked before this was answered before it") => {
+            assert!(outcome.unwrap().is_accepted());
+        }
+    }
+    second.end().await.unwrap();
+    waiting.await.unwrap();
 }
 
 #[tokio::test]

@@ -51,6 +51,7 @@ fn config(args: BrokerArgs) -> Result<BrokerConfig, Failure> {
         max_queue_messages: args.max_queue_messages.unwrap_or(default.max_queue_messages),
         max_queues: args.max_queues.unwrap_or(default.max_queues),
         max_connections: args.max_connections.unwrap_or(default.max_connections),
+        max_sessions: args.max_sessions.map_or(default.max_sessions, usize::from),
         max_links: args.max_links.unwrap_or(default.max_links),
         max_topics: args.max_topics.unwrap_or(default.max_topics),
         max_subscriptions: args.max_subscriptions.unwrap_or(default.max_subscriptions),

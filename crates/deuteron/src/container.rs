@@ -18,7 +18,8 @@ use crate::drive::waits::Opening;
 use crate::drive::{Driver, Surroundings, trace};
 use crate::timer::Agenda;
 use crate::{
-    ConnectOptions, Connection, Error, Injector, ListenOptions, Listener, MessagingHandler, Scope, TlsConfig,
+    AmqpError, ConnectOptions, Connection, Error, Injector, ListenOptions, Listener, MessagingHandler, Scope,
+    TlsConfig,
 };
 
 /// The program as AMQP sees it: a container id, and the connections and listeners under it.
@@ -41,6 +42,8 @@ pub(crate) struct ContainerShared {
     pub(crate) agenda: Arc<Agenda>,
     pub(crate) inbox: Inbox,
     stopping: AtomicBool,
+    /// What peers are told when it stops.
+    reason: Mutex<Option<AmqpError>>,
     connections: Mutex<Vec<Weak<Shared>>>,
     listeners: Mutex<Vec<Weak<ListenerShared>>>,
 }
@@ -78,6 +81,7 @@ impl Container {
             agenda: Agenda::new(),
             inbox: Inbox::default(),
             stopping: AtomicBool::new(false),
+            reason: Mutex::default(),
             connections: Mutex::default(),
             listeners: Mutex::default(),
         };
@@ -203,7 +207,20 @@ impl Container {
     /// [`close`](crate::Deadlines::close); then [`run`](Self::run) ends. May be called from any
     /// thread. The container makes no connections afterwards.
     pub fn stop(&self) {
-        self.shared.stop();
+        self.shared.stop(None);
+    }
+
+    /// As [`stop`](Self::stop), and gives the peers a reason (2.7.9). With the condition `amqp:connection:forced` clients
+    /// that reconnect come back, once somebody listens there again: a server that will be back stops this way.
+    ///
+    /// ```
+    /// use deuteron::{AmqpError, Container, condition};
+    ///
+    /// let container = Container::new();
+    /// container.stop_with(AmqpError::new(condition::CONNECTION_FORCED, "the server is restarted"));
+    /// ```
+    pub fn stop_with(&self, error: AmqpError) {
+        self.shared.stop(Some(error));
     }
 }
 
@@ -288,9 +305,14 @@ impl ContainerShared {
         drop(connections);
         if self.is_stopping() {
             // `stop` may have looked before this one was there.
-            shared.end(Ending::Connection(None));
+            shared.end(self.farewell());
         }
         Connection::from_owner(Arc::new(Owner { shared: Arc::clone(shared) }))
+    }
+
+    /// How a connection ends that the container closes.
+    fn farewell(&self) -> Ending {
+        Ending::Connection(lock(&self.reason).clone())
     }
 
     pub(crate) fn start_listener(self: &Arc<Self>, options: ListenOptions) -> Result<Listener, Error> {
@@ -311,7 +333,10 @@ impl ContainerShared {
         Ok(())
     }
 
-    pub(crate) fn stop(&self) {
+    pub(crate) fn stop(&self, reason: Option<AmqpError>) {
+        if let Some(reason) = reason {
+            *lock(&self.reason) = Some(reason);
+        }
         self.stopping.store(true, Ordering::Release);
         let listeners: Vec<_> = lock(&self.listeners).iter().filter_map(Weak::upgrade).collect();
         for listener in listeners {
@@ -319,7 +344,7 @@ impl ContainerShared {
         }
         let connections: Vec<_> = lock(&self.connections).iter().filter_map(Weak::upgrade).collect();
         for connection in connections {
-            connection.end(Ending::Connection(None));
+            connection.end(self.farewell());
         }
         self.inbox.wake();
     }

@@ -79,7 +79,7 @@ impl Context<'_> {
     /// Closes all listeners and connections in order, and then ends
     /// [`Container::run`](crate::Container::run).
     pub fn stop(&mut self) {
-        self.container.stop();
+        self.container.stop(None);
     }
 }
 

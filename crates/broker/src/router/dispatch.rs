@@ -140,7 +140,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             return;
         }
         self.browse(id);
-        let Self { queues, consumers, leases, counters, bytes, .. } = self;
+        let Self { queues, consumers, leases, counters, bytes, clock, .. } = self;
         let Some(queue) = queues.get_mut(id) else { return };
         let mut passed = Vec::new();
         let mut gone = false;
@@ -165,7 +165,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
                 passed.push(consumer_id);
                 continue;
             };
-            let (payload, format) = (message.delivered(), message.format);
+            let (payload, format) = (message.delivered(&*clock), message.format);
             let lease = leases.grant(id, consumer_id, &mut consumer.held, message);
             if !consumer.outlet.send(lease, payload, format, consumer.manner.settled) {
                 consumer.in_turns = false;
@@ -192,12 +192,12 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
 
     /// Sends copies to those that browse.
     fn browse(&mut self, id: QueueId) {
-        let Self { queues, consumers, copies, .. } = self;
+        let Self { queues, consumers, copies, clock, .. } = self;
         let Some(queue) = queues.get_mut(id) else { return };
         for id in &queue.browsers {
             let Some(browser) = consumers.get_mut(*id) else { continue };
             while browser.outlet.credit(*id) > 0
-                && let Some((cursor, payload, format)) = queue.copy(browser.cursor)
+                && let Some((cursor, payload, format)) = queue.copy(browser.cursor, &*clock)
             {
                 if browser.manner.selector.as_ref().is_some_and(|selector| !selector.matches(&payload, 0)) {
                     browser.cursor = cursor;
@@ -271,7 +271,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
     /// A message goes to where dead letters go, if there is such a place and it does not come from there.
     fn give_up(&mut self, queue_id: QueueId, message: &Stored) {
         let address = self.queues.get(queue_id).map(|queue| Arc::clone(&queue.address));
-        let (payload, format) = (message.delivered(), message.format);
+        let (payload, format) = (message.delivered(&self.clock), message.format);
         self.finish(queue_id, message);
         let Some(place) = self.dead_letter.clone().filter(|place| address.as_deref() != Some(&**place))
         else {

@@ -144,6 +144,8 @@ pub(crate) struct Router<O, I> {
     producers: Slots<ProducerId, Producer<I>>,
     leases: Leases,
     transactions: Transactions,
+    /// How many of them each connection has.
+    declared: HashMap<ConnectionId, usize>,
     /// Copies sent to browsers: they need tags, but no leases.
     copies: u32,
     /// What all messages count for.
@@ -172,6 +174,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             producers: Slots::default(),
             leases: Leases::default(),
             transactions: Transactions::default(),
+            declared: HashMap::new(),
             copies: 0,
             bytes: 0,
             waiting: VecDeque::new(),

@@ -59,15 +59,27 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         coordinator: CoordinatorId,
     ) -> Result<TransactionId, AmqpError> {
         let most = self.limits.transactions;
-        let keys = self.transactions.keys();
-        let own = keys.filter(|id| self.transactions.get(*id).is_some_and(|one| one.owner == owner)).count();
+        let own = self.declared.get(&owner).copied().unwrap_or(0);
         if own >= most {
             let text = format!("the connection has {most} open transactions already, which is the limit");
             return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
         }
         let transaction =
             Transaction { owner, coordinator, posts: Vec::new(), retired: Vec::new(), late: false };
+        self.declared.insert(owner, own + 1);
         Ok(self.transactions.insert(transaction))
+    }
+
+    /// Takes a transaction out of all that counts it.
+    fn end_transaction(&mut self, id: TransactionId) -> Option<Transaction> {
+        let transaction = self.transactions.remove(id)?;
+        if let Some(count) = self.declared.get_mut(&transaction.owner) {
+            *count -= 1;
+            if *count == 0 {
+                self.declared.remove(&transaction.owner);
+            }
+        }
+        Some(transaction)
     }
 
     /// How many transactions are open.
@@ -170,11 +182,11 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         let known = self.transaction(owner, id).map(|_| ());
         if let Err(error) = known {
             if error.condition == condition::TRANSACTION_TIMEOUT {
-                self.transactions.remove(id);
+                drop(self.end_transaction(id));
             }
             return Err(error);
         }
-        let Some(transaction) = self.transactions.remove(id) else { return Ok(()) };
+        let Some(transaction) = self.end_transaction(id) else { return Ok(()) };
         if fails {
             self.undo(transaction);
             return Ok(());
@@ -247,7 +259,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         let keys = self.transactions.keys();
         let over: Vec<_> = keys.filter(|id| self.transactions.get(*id).is_some_and(&is_over)).collect();
         for id in over {
-            if let Some(transaction) = self.transactions.remove(id) {
+            if let Some(transaction) = self.end_transaction(id) {
                 self.undo(transaction);
             }
         }

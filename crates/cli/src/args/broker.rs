@@ -49,6 +49,9 @@ pub(crate) struct BrokerArgs {
     /// How many connections there may be; further ones are closed. Default: 100,000.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_connections: Option<usize>,
+    /// How many sessions a connection may have; one that begins more is closed. Default: 1,024.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_sessions: Option<u16>,
     /// How many links a connection may have; further ones are refused. Default: 100,000.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_links: Option<usize>,
