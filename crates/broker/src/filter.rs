@@ -64,10 +64,9 @@ impl Filters {
         Ok(filters)
     }
 
-    /// The filters that are applied; messages of one's own are only left out of topics.
-    pub(crate) fn granted(&self, topic: bool) -> Option<Map> {
-        let no_local = self.no_local_entry.iter().filter(|_| topic);
-        let granted: Map = self.selector_entry.iter().chain(no_local).cloned().collect();
+    /// The filters that are applied.
+    pub(crate) fn granted(&self) -> Option<Map> {
+        let granted: Map = self.selector_entry.iter().chain(&self.no_local_entry).cloned().collect();
         (!granted.is_empty()).then_some(granted)
     }
 }

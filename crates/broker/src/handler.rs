@@ -72,7 +72,8 @@ impl BrokerHandler {
         let settled = wanted.snd_settle_mode == SenderSettleMode::Settled;
         let browses = wanted.browses();
         let selector = wanted.filters.selector.clone();
-        let manner = Manner { settled, browses, longest: wanted.longest, selector };
+        let not_from = wanted.filters.no_local.then_some(self.id);
+        let manner = Manner { settled, browses, longest: wanted.longest, selector, not_from };
         let outlet = Outgoing::new(sender.clone(), settled, cx.injector());
         let pause = Arc::clone(&outlet.pause);
         let subscribing = wanted.subscribing(self.id, &container);

@@ -6,7 +6,7 @@ use deuteron::codec::{
     Decode, Encode, Header, Limits, Properties, Reader, Section, Sections, Writer, section,
 };
 
-use crate::router::ConsumerId;
+use crate::router::{ConnectionId, ConsumerId};
 
 /// What a message costs beside its bytes: its place in a queue, and its lease. An estimate, so that
 /// a limit on bytes is a limit on empty messages too.
@@ -17,6 +17,8 @@ const OVERHEAD: u64 = 128;
 pub(crate) struct Stored {
     /// Its place in the order of its queue.
     pub(crate) sequence: u64,
+    /// Who has sent it.
+    pub(crate) from: ConnectionId,
     pub(crate) payload: Bytes,
     pub(crate) format: u32,
     /// When it expires, in milliseconds of the router's clock.
@@ -236,13 +238,27 @@ mod tests {
     use deuteron::{Message, Value};
 
     fn stored(payload: Bytes, past: Past) -> Stored {
-        Stored { sequence: 0, payload, format: 0, expires: None, past: Some(Box::new(past)) }
+        Stored {
+            sequence: 0,
+            from: ConnectionId(0),
+            payload,
+            format: 0,
+            expires: None,
+            past: Some(Box::new(past)),
+        }
     }
 
     #[test]
     fn the_first_delivery_is_what_came() {
         let payload = Message::new("x").with_first_acquirer(true).with_delivery_count(3).to_bytes();
-        let message = Stored { sequence: 0, payload: payload.clone(), format: 0, expires: None, past: None };
+        let message = Stored {
+            sequence: 0,
+            from: ConnectionId(0),
+            payload: payload.clone(),
+            format: 0,
+            expires: None,
+            past: None,
+        };
         assert_eq!(message.delivered(|| 0), payload);
     }
 
@@ -308,8 +324,14 @@ mod tests {
     #[test]
     fn what_has_waited_lives_shorter() {
         let message = Message::new("x").with_ttl(Duration::from_millis(500)).with_first_acquirer(true);
-        let stored =
-            Stored { sequence: 0, payload: message.to_bytes(), format: 0, expires: Some(1500), past: None };
+        let stored = Stored {
+            sequence: 0,
+            from: ConnectionId(0),
+            payload: message.to_bytes(),
+            format: 0,
+            expires: Some(1500),
+            past: None,
+        };
         let ttl = |now| Message::decode(&stored.delivered(|| now)).unwrap().ttl();
         assert_eq!(stored.delivered(|| 1000).as_ptr(), stored.payload.as_ptr(), "it has not waited");
         assert_eq!(ttl(1100), Some(Duration::from_millis(400)));

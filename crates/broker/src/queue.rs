@@ -89,14 +89,14 @@ impl Queue {
     }
 
     /// Adds a message behind those of its priority. `now` is asked for only if it expires.
-    pub(crate) fn push(&mut self, payload: Bytes, format: u32, now: impl Fn() -> u64) {
+    pub(crate) fn push(&mut self, from: ConnectionId, payload: Bytes, format: u32, now: impl Fn() -> u64) {
         self.messages += 1;
         self.bytes += cost(payload.len());
         let life = Life::of(&payload);
         let expires = life.expires(now);
         let sequence = place(life.priority, self.number);
         self.number += 1;
-        let message = Stored { sequence, payload, format, expires, past: None };
+        let message = Stored { sequence, from, payload, format, expires, past: None };
         for (_, from) in &mut self.selecting {
             *from = (*from).min(sequence);
         }
@@ -201,15 +201,15 @@ impl Queue {
         }
     }
 
-    /// A copy of the first message from `cursor` on, and the cursor behind it.
-    pub(crate) fn copy(&self, cursor: u64, now: impl Fn() -> u64) -> Option<(u64, Bytes, u32)> {
+    /// The first message from `cursor` on, and the cursor behind it.
+    pub(crate) fn after(&self, cursor: u64) -> Option<(u64, &Stored)> {
         let ready = self.ready.from(cursor).next();
         let restricted = self.restricted.range(cursor..).next().map(|(_, message)| message);
         let message = match (ready, restricted) {
             (Some(ready), Some(restricted)) if restricted.sequence < ready.sequence => restricted,
             (ready, restricted) => ready.or(restricted)?,
         };
-        Some((message.sequence + 1, message.delivered(now), message.format))
+        Some((message.sequence + 1, message))
     }
 
     /// A consumer is gone: what only it must not have is for anybody now.
@@ -243,7 +243,7 @@ mod tests {
     fn queue(messages: u64) -> Queue {
         let mut queue = Queue::new("q".into());
         for number in 0..messages {
-            queue.push(Bytes::from(number.to_string()), 0, || 0);
+            queue.push(ConnectionId(0), Bytes::from(number.to_string()), 0, || 0);
         }
         queue
     }
@@ -298,8 +298,8 @@ mod tests {
     #[test]
     fn what_is_too_long_for_a_consumer_waits_for_another() {
         let mut queue = queue(0);
-        queue.push(Bytes::from_static(b"long"), 0, || 0);
-        queue.push(Bytes::from_static(b"s"), 0, || 0);
+        queue.push(ConnectionId(0), Bytes::from_static(b"long"), 0, || 0);
+        queue.push(ConnectionId(0), Bytes::from_static(b"s"), 0, || 0);
         assert_eq!(queue.take(consumer(0), 3).as_ref().map(number), Some(1));
         assert!(queue.take(consumer(0), 3).is_none());
         assert_eq!(number(&take(&mut queue, consumer(1))), 0);
@@ -308,12 +308,13 @@ mod tests {
     #[test]
     fn copies_go_forward_and_take_nothing() {
         let mut queue = queue(2);
-        let (cursor, first, _) = queue.copy(0, || 0).expect("the first");
-        let (cursor, second, _) = queue.copy(cursor, || 0).expect("the second");
-        assert_eq!((&first[..], &second[..]), (&b"0"[..], &b"1"[..]));
-        assert!(queue.copy(cursor, || 0).is_none());
+        let (cursor, first) = queue.after(0).expect("the first");
+        assert_eq!(number(first), 0);
+        let (cursor, second) = queue.after(cursor).expect("the second");
+        assert_eq!(number(second), 1);
+        assert!(queue.after(cursor).is_none());
         assert_eq!(queue.available(), 2);
-        queue.push(Bytes::from_static(b"2"), 0, || 0);
-        assert_eq!(queue.copy(cursor, || 0).map(|copy| copy.1), Some(Bytes::from_static(b"2")));
+        queue.push(ConnectionId(0), Bytes::from_static(b"2"), 0, || 0);
+        assert_eq!(queue.after(cursor).map(|(_, message)| number(message)), Some(2));
     }
 }

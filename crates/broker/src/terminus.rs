@@ -87,7 +87,7 @@ impl WantedSource {
             filter: Filter {
                 selector: self.filters.selector.clone(),
                 text: self.filters.text.clone(),
-                granted: self.filters.granted(true),
+                granted: self.filters.granted(),
                 not_from: self.filters.no_local.then_some(connection),
             },
         }
@@ -114,7 +114,7 @@ impl WantedSource {
                 self.source.dynamic_node_properties.as_ref(),
             ),
             distribution_mode: Some(Symbol::from_static(mode)),
-            filter: self.filters.granted(topic),
+            filter: self.filters.granted(),
             default_outcome: Some(match &self.source.default_outcome {
                 Some(outcome) if outcome.is_terminal() => outcome.clone(),
                 _ => DeliveryState::Released,

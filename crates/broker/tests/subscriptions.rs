@@ -188,12 +188,23 @@ async fn no_local_leaves_out_what_the_connection_has_sent() {
     publish(&one, &["own"]).await;
     publish(&two, &["other"]).await;
     assert_eq!(next_text(&receiver).await, "other");
+}
+
+#[tokio::test]
+async fn no_local_leaves_messages_in_a_queue_for_others() {
+    let broker = broker(|_| {}).await;
+    let (one, two) = (connect_as(&broker, "one").await, connect_as(&broker, "two").await);
     let receiver = one.receiver(ReceiverOptions::new("q").no_local()).await.unwrap();
-    assert_eq!(
-        receiver.remote_source().unwrap().filter,
-        None,
-        "on a queue it is not there, and that is told"
-    );
+    assert!(receiver.remote_source().unwrap().filter.unwrap().get("no-local").is_some());
+    for (connection, text) in [(&one, "own"), (&two, "other"), (&one, "own again")] {
+        assert!(connection.sender("q").await.unwrap().send(text).await.unwrap().is_accepted());
+    }
+    assert_eq!(next_text(&receiver).await, "other");
+    let browser = one.receiver(ReceiverOptions::new("q").browse().no_local()).await.unwrap();
+    browser.drain().await.unwrap();
+    assert!(browser.try_recv().unwrap().is_none(), "copies of its own it does not get either");
+    let others = two.receiver("q").await.unwrap();
+    assert_eq!([next_text(&others).await, next_text(&others).await], ["own", "own again"]);
 }
 
 #[tokio::test]

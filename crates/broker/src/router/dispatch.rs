@@ -23,11 +23,25 @@ pub(crate) struct Manner {
     pub(crate) longest: u64,
     /// Of a queue, only messages for which this holds.
     pub(crate) selector: Option<Arc<Selector>>,
+    /// Of a queue, nothing that this connection has sent.
+    pub(crate) not_from: Option<ConnectionId>,
+}
+
+impl Manner {
+    /// It wants some messages of a queue only.
+    pub(super) fn selects(&self) -> bool {
+        self.selector.is_some() || self.not_from.is_some()
+    }
+
+    fn wants(&self, from: ConnectionId, payload: &[u8], failures: u32) -> bool {
+        self.not_from != Some(from)
+            && self.selector.as_ref().is_none_or(|selector| selector.matches(payload, failures))
+    }
 }
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { settled: false, browses: false, longest: u64::MAX, selector: None }
+        Self { settled: false, browses: false, longest: u64::MAX, selector: None, not_from: None }
     }
 }
 
@@ -113,7 +127,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             Found::Queue(id) => {
                 if let Some(queue) = self.queues.get_mut(id) {
                     self.bytes += cost(payload.len());
-                    queue.push(payload, format, &self.clock);
+                    queue.push(from, payload, format, &self.clock);
                     self.dispatch(id);
                 }
             }
@@ -152,13 +166,14 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
                 consumer.in_turns = false;
                 continue;
             }
-            let Manner { longest, selector, .. } = &consumer.manner;
-            let message = match selector {
-                None => queue.take(consumer_id, *longest),
-                Some(selector) => queue.select(consumer_id, |message| {
-                    message.payload.len() as u64 <= *longest
-                        && selector.matches(&message.payload, message.failures())
-                }),
+            let manner = &consumer.manner;
+            let message = if manner.selects() {
+                queue.select(consumer_id, |message| {
+                    message.payload.len() as u64 <= manner.longest
+                        && manner.wants(message.from, &message.payload, message.failures())
+                })
+            } else {
+                queue.take(consumer_id, manner.longest)
             };
             let Some(message) = message else {
                 // Nothing here is for it; its credit stays.
@@ -197,12 +212,13 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         for id in &queue.browsers {
             let Some(browser) = consumers.get_mut(*id) else { continue };
             while browser.outlet.credit(*id) > 0
-                && let Some((cursor, payload, format)) = queue.copy(browser.cursor, &*clock)
+                && let Some((cursor, message)) = queue.after(browser.cursor)
             {
-                if browser.manner.selector.as_ref().is_some_and(|selector| !selector.matches(&payload, 0)) {
+                if !browser.manner.wants(message.from, &message.payload, 0) {
                     browser.cursor = cursor;
                     continue;
                 }
+                let (payload, format) = (message.delivered(&*clock), message.format);
                 *copies = copies.wrapping_add(1);
                 // A tag that no lease has: whatever becomes of a copy, nothing follows.
                 let tag = LeaseId::new(u32::MAX, *copies);

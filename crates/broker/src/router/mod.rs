@@ -266,7 +266,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             }
         };
         let browses = manner.browses;
-        let selects = manner.selector.is_some();
+        let selects = manner.selects();
         let consumer = self.consumers.insert(Consumer::new(id, manner, outlet));
         let queue = self.queues.get_mut(id).ok_or_else(gone)?;
         queue.consumers.push(consumer);

@@ -88,7 +88,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         outlet: O,
     ) -> Result<(ConsumerId, Arc<str>), AmqpError> {
         // What is selected here is selected when it is published.
-        let manner = Manner { selector: None, browses: false, ..manner };
+        let manner = Manner { selector: None, not_from: None, browses: false, ..manner };
         let known = wanted.name.as_ref().and_then(|name| self.named.get(name)).copied();
         let id = match known {
             Some(id) if self.is_as(id, topic, &wanted) => {

@@ -53,7 +53,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         for queue_id in wanted {
             if let Some(queue) = self.queues.get_mut(queue_id) {
                 self.bytes += cost(payload.len());
-                queue.push(payload.clone(), format, &self.clock);
+                queue.push(from, payload.clone(), format, &self.clock);
             }
             self.dispatch(queue_id);
         }
