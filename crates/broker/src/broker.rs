@@ -121,6 +121,9 @@ fn router(config: &BrokerConfig, name: String) -> Result<Router<Outgoing, Incomi
     if let Some(address) = &config.dead_letter {
         router.set_dead_letter(address);
     }
+    if let Some(address) = &config.expiry {
+        router.set_expiry(address);
+    }
     if !config.on_demand {
         router.stop_making_on_demand();
     }

@@ -60,6 +60,8 @@ pub struct BrokerConfig {
     /// A queue for what consumers reject, and for what was delivered `max_deliveries` times in vain. Default none: it is
     /// dropped, and counted.
     pub dead_letter: Option<String>,
+    /// A queue for what has expired. Default none: it is dropped, and counted.
+    pub expiry: Option<String>,
     /// How often the delivery of a message may fail before it is given up. Default 0: as often as it takes.
     pub max_deliveries: u32,
     /// How many connections there may be; further ones are closed with the reason. Default 100,000; the system's limit on
@@ -99,6 +101,7 @@ impl Default for BrokerConfig {
             max_sessions: 1024,
             max_links: 100_000,
             dead_letter: None,
+            expiry: None,
             max_deliveries: 0,
             transaction_timeout: Some(Duration::from_secs(300)),
             queues: Vec::new(),

@@ -90,11 +90,21 @@ impl Queue {
 
     /// Adds a message behind those of its priority. `now` is asked for only if it expires.
     pub(crate) fn push(&mut self, from: ConnectionId, payload: Bytes, format: u32, now: impl Fn() -> u64) {
-        self.messages += 1;
-        self.bytes += cost(payload.len());
         let life = Life::of(&payload);
         let expires = life.expires(now);
-        let sequence = place(life.priority, self.number);
+        self.add(from, payload, format, life.priority, expires);
+    }
+
+    /// Adds a message that does not expire, whatever it says.
+    pub(crate) fn keep(&mut self, from: ConnectionId, payload: Bytes, format: u32) {
+        let priority = Life::of(&payload).priority;
+        self.add(from, payload, format, priority, None);
+    }
+
+    fn add(&mut self, from: ConnectionId, payload: Bytes, format: u32, priority: u8, expires: Option<u64>) {
+        self.messages += 1;
+        self.bytes += cost(payload.len());
+        let sequence = place(priority, self.number);
         self.number += 1;
         let message = Stored { sequence, from, payload, format, expires, past: None };
         for (_, from) in &mut self.selecting {

@@ -66,7 +66,8 @@ impl WantedSource {
             AmqpError::new(condition::INVALID_FIELD, "a source needs an address, unless it is dynamic")
         })?;
         // Who subscribes means a topic.
-        let subscribes = self.has("shared") || expiry(self.source.expiry_policy) != Expiry::Detach;
+        let subscribes =
+            self.has("shared") || expiry(self.source.expiry_policy) != Expiry::Detach || self.timeout() > 0;
         Ok(Node::Address { address, kind, new: if subscribes { Kind::Topic } else { Kind::Queue } })
     }
 
@@ -79,11 +80,12 @@ impl WantedSource {
     pub(crate) fn subscribing(&self, connection: ConnectionId, container: &str) -> Subscribing {
         let shared = self.has("shared");
         let expiry = expiry(self.source.expiry_policy);
-        let named = shared || expiry != Expiry::Detach;
+        let named = shared || expiry != Expiry::Detach || self.timeout() > 0;
         Subscribing {
             name: named.then(|| subscription_name(&self.link, container, shared, self.has("global"))),
             shared,
             expiry,
+            timeout: self.timeout(),
             filter: Filter {
                 selector: self.filters.selector.clone(),
                 text: self.filters.text.clone(),
@@ -91,6 +93,11 @@ impl WantedSource {
                 not_from: self.filters.no_local.then_some(connection),
             },
         }
+    }
+
+    /// How many seconds a subscription outlasts the end of what it lasts as long as; one that never ends has no use for it.
+    fn timeout(&self) -> u32 {
+        if self.source.expiry_policy == TerminusExpiryPolicy::Never { 0 } else { self.source.timeout }
     }
 
     fn has(&self, capability: &str) -> bool {
@@ -107,7 +114,7 @@ impl WantedSource {
             address: Some(address.to_string()),
             durable,
             expiry_policy: policy(expiry),
-            timeout: 0,
+            timeout: if topic { self.timeout() } else { 0 },
             dynamic: self.source.dynamic,
             dynamic_node_properties: granted_properties(
                 self.source.dynamic,
@@ -133,6 +140,7 @@ pub(crate) fn resumed(address: &Arc<str>, subscription: Subscribing) -> Source {
         address: Some(address.to_string()),
         durable: if never { TerminusDurability::UnsettledState } else { TerminusDurability::None },
         expiry_policy: policy(expires),
+        timeout: subscription.timeout,
         distribution_mode: Some(Symbol::from_static("copy")),
         filter: subscription.filter.granted,
         default_outcome: Some(DeliveryState::Released),

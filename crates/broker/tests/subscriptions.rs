@@ -191,6 +191,35 @@ async fn no_local_leaves_out_what_the_connection_has_sent() {
 }
 
 #[tokio::test]
+async fn a_subscription_waits_for_its_reader_for_as_long_as_was_asked_for() {
+    let broker = broker(|_| {}).await;
+    let connection = connect_as(&broker, "c").await;
+    let source = || Source {
+        address: Some("news".into()),
+        timeout: 600,
+        capabilities: vec![Symbol::from("topic")],
+        ..Source::default()
+    };
+    let options = || ReceiverOptions::new("news").name("s").source(source());
+    let receiver = connection.receiver(options()).await.unwrap();
+    assert_eq!(receiver.remote_source().unwrap().timeout, 600);
+    receiver.detach().await.unwrap();
+    publish(&connection, &["meanwhile"]).await;
+    let receiver = connection.receiver(options()).await.unwrap();
+    assert_eq!(next_text(&receiver).await, "meanwhile");
+    receiver.close().await.unwrap();
+    assert_eq!(broker.stats().subscriptions, 0);
+    let source = Source {
+        address: Some("q".into()),
+        timeout: 600,
+        capabilities: vec![Symbol::from("queue")],
+        ..Source::default()
+    };
+    let queue = connection.receiver(ReceiverOptions::new("q").source(source)).await.unwrap();
+    assert_eq!(queue.remote_source().unwrap().timeout, 0, "a queue needs none");
+}
+
+#[tokio::test]
 async fn no_local_leaves_messages_in_a_queue_for_others() {
     let broker = broker(|_| {}).await;
     let (one, two) = (connect_as(&broker, "one").await, connect_as(&broker, "two").await);

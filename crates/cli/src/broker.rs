@@ -58,6 +58,7 @@ fn config(args: BrokerArgs) -> Result<BrokerConfig, Failure> {
         max_transactions: args.max_transactions.unwrap_or(default.max_transactions),
         transaction_timeout: args.transaction_timeout.or(default.transaction_timeout),
         dead_letter: args.dead_letter,
+        expiry: args.expiry,
         max_deliveries: args.max_deliveries.unwrap_or(default.max_deliveries),
         queues: args.queue,
         topics: args.topic,

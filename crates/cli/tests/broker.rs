@@ -160,6 +160,20 @@ fn dead_letters_are_kept() {
 }
 
 #[test]
+fn what_has_expired_is_kept() {
+    let broker = Broker::start(&["--expiry", "late"]);
+    good(&["send", &broker.url("q"), "--ttl", "1ms", "old news"]);
+    assert_eq!(good(&["receive", &broker.url("late"), "--count", "1", "--timeout", "60s"]), "old news\n");
+}
+
+#[test]
+fn a_connection_is_told_how_many_sessions_it_may_have() {
+    let broker = Broker::start(&["--max-sessions", "3"]);
+    let trace = run(&["send", &broker.url("q"), "--trace", "x"]);
+    assert!(trace.err.contains("channel-max=2"), "{}", trace.err);
+}
+
+#[test]
 fn further_connections_and_links_are_refused() {
     let broker = Broker::start(&["--max-connections", "1"]);
     let _first = Receiving::start(&[&broker.url("q")]);

@@ -289,13 +289,24 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         let address = self.queues.get(queue_id).map(|queue| Arc::clone(&queue.address));
         let (payload, format) = (message.delivered(&self.clock), message.format);
         self.finish(queue_id, message);
-        let Some(place) = self.dead_letter.clone().filter(|place| address.as_deref() != Some(&**place))
-        else {
-            return;
-        };
-        match self.find_or_make(&place, Some(Kind::Queue), Some(Kind::Queue)) {
-            Ok(node) => self.deliver(node, ConnectionId(u64::MAX), payload, format),
-            Err(error) => tracing::warn!(%error, "a dead letter was dropped"),
+        let place = self.dead_letter.clone().filter(|place| address.as_deref() != Some(&**place));
+        if let Some(place) = place {
+            self.lay_aside(&place, message.from, payload, format);
+        }
+    }
+
+    /// A message that was given up, or has expired, is kept in a queue for such. It does not expire there.
+    fn lay_aside(&mut self, place: &str, from: ConnectionId, payload: Bytes, format: u32) {
+        match self.find_or_make(place, Some(Kind::Queue), Some(Kind::Queue)) {
+            Ok(Found::Queue(id)) => {
+                if let Some(queue) = self.queues.get_mut(id) {
+                    self.bytes += cost(payload.len());
+                    queue.keep(from, payload, format);
+                    self.dispatch(id);
+                }
+            }
+            Ok(Found::Topic(id)) => self.publish(id, from, &payload, format),
+            Err(error) => tracing::warn!(%error, place, "a message that was to be laid aside was dropped"),
         }
     }
 
@@ -306,6 +317,10 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         }
         let now = (self.clock)();
         let before = self.counters.expired;
+        let mut place = self.expiry.clone();
+        if self.queues.get(id).map(|queue| &*queue.address) == place.as_deref() {
+            place = None;
+        }
         while let Some(queue) = self.queues.get_mut(id)
             && let Some(message) = queue.take_expired(now)
         {
@@ -313,12 +328,16 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             queue.remove(&message);
             self.bytes -= message.cost();
             self.made_room(Some(id));
+            if let Some(place) = &place {
+                self.lay_aside(place, message.from, message.payload, message.format);
+            }
         }
         self.counters.expired > before
     }
 
     /// Takes away what has expired anywhere. To be called now and then, so that memory comes back where nobody receives.
     pub(crate) fn drop_all_expired(&mut self) {
+        self.end_overdue_subscriptions();
         let with = |id: &QueueId| self.queues.get(*id).is_some_and(Queue::has_deadlines);
         let queues: Vec<_> = self.queues.keys().filter(with).collect();
         for id in queues {

@@ -151,6 +151,40 @@ fn dead_letters_go_where_they_are_told_to() {
     assert_eq!((router.messages(), router.bytes()), (0, 0));
 }
 
+#[test]
+fn what_has_expired_goes_where_it_is_told_to_and_stays_there() {
+    let (mut router, time) = clocked(LIMITS);
+    router.set_expiry("late");
+    send(&mut router, "q", &lasting("short", 10).with_priority(7));
+    send(&mut router, "q", &lasting("long", 1000));
+    time.fetch_add(10, Ordering::Relaxed);
+    router.drop_all_expired();
+    assert_eq!((router.messages_of("q"), router.messages_of("late")), (Some(1), Some(1)));
+    time.fetch_add(10_000, Ordering::Relaxed);
+    router.drop_all_expired();
+    assert_eq!((router.messages_of("q"), router.messages_of("late")), (None, Some(2)));
+    let (_, late) = receive(&mut router, "late", 10, Manner::default());
+    assert_eq!(late.texts(), ["short", "long"]);
+    for at in 0..2 {
+        router.settle(late.lease(at), Verdict::Accepted);
+    }
+    assert_eq!((router.messages(), router.bytes(), router.counters.expired), (0, 0, 2));
+}
+
+#[test]
+fn the_time_in_a_queue_is_taken_off_the_ttl() {
+    let (mut router, time) = clocked(LIMITS);
+    send(&mut router, "q", &lasting("x", 1000));
+    time.fetch_add(300, Ordering::Relaxed);
+    let (_, link) = receive(&mut router, "q", 1, Manner::default());
+    let ttl = |link: &Link| Message::decode(&link.sent.borrow()[0].1).unwrap().ttl();
+    assert_eq!(ttl(&link), Some(Duration::from_millis(700)));
+    time.fetch_add(200, Ordering::Relaxed);
+    router.settle(link.lease(0), failed());
+    let (_, browser) = receive(&mut router, "q", 1, Manner { browses: true, ..Manner::default() });
+    assert_eq!(ttl(&browser), Some(Duration::from_millis(500)));
+}
+
 #[derive(Clone, Debug)]
 enum Action {
     Send { priority: u8, ttl: u64 },

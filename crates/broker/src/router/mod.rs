@@ -31,7 +31,7 @@ mod transaction;
 #[cfg(test)]
 mod transaction_tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -137,6 +137,9 @@ pub(crate) struct Router<O, I> {
     clock: Clock,
     /// Where what is rejected, or delivered too often, goes.
     dead_letter: Option<Box<str>>,
+    expiry: Option<Box<str>>,
+    /// Subscriptions by when they end, if nobody comes back to them.
+    ending: BTreeMap<u64, Vec<SubscriptionId>>,
     /// What makes addresses of temporary nodes unique among brokers.
     name: String,
     temporary_made: u64,
@@ -168,6 +171,8 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             on_demand: true,
             clock: Box::new(clock::since_1970),
             dead_letter: None,
+            expiry: None,
+            ending: BTreeMap::new(),
             name: name.into(),
             temporary_made: 0,
             consumers: Slots::default(),
@@ -190,6 +195,11 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
     /// What is rejected goes to the queue of this address, from now on.
     pub(crate) fn set_dead_letter(&mut self, address: &str) {
         self.dead_letter = Some(address.into());
+    }
+
+    /// What expires goes to the queue of this address.
+    pub(crate) fn set_expiry(&mut self, address: &str) {
+        self.expiry = Some(address.into());
     }
 
     /// From now on this clock counts.

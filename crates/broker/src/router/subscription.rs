@@ -61,6 +61,8 @@ pub(crate) struct Subscribing {
     pub(crate) name: Option<SubscriptionName>,
     pub(crate) shared: bool,
     pub(crate) expiry: Expiry,
+    /// How many seconds more it lasts then.
+    pub(crate) timeout: u32,
     pub(crate) filter: Filter,
 }
 
@@ -72,6 +74,9 @@ pub(super) struct Subscription {
     name: Option<SubscriptionName>,
     shared: bool,
     expiry: Expiry,
+    timeout: u32,
+    /// When it ends, unless a link comes back to it.
+    ends: Option<u64>,
     pub(super) filter: Filter,
     /// The connection of the last link that was attached.
     connection: ConnectionId,
@@ -89,7 +94,9 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
     ) -> Result<(ConsumerId, Arc<str>), AmqpError> {
         // What is selected here is selected when it is published.
         let manner = Manner { selector: None, not_from: None, browses: false, ..manner };
+        self.end_overdue_subscriptions();
         let known = wanted.name.as_ref().and_then(|name| self.named.get(name)).copied();
+        let timeout = wanted.timeout;
         let id = match known {
             Some(id) if self.is_as(id, topic, &wanted) => {
                 if !wanted.shared {
@@ -111,6 +118,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         };
         let subscription = self.subscriptions.get_mut(id).ok_or_else(super::gone)?;
         subscription.connection = connection;
+        (subscription.timeout, subscription.ends) = (timeout, None);
         if subscription.filter.not_from.is_some() {
             subscription.filter.not_from = Some(connection);
         }
@@ -131,6 +139,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         manner: Manner,
         outlet: O,
     ) -> Result<(ConsumerId, Arc<str>, Subscribing), AmqpError> {
+        self.end_overdue_subscriptions();
         let Some(subscription) = self.named.get(name).and_then(|id| self.subscriptions.get(*id)) else {
             let text = format!("there is no subscription called '{}'", name.name);
             return Err(AmqpError::new(condition::NOT_FOUND, text));
@@ -139,6 +148,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             name: subscription.name.clone(),
             shared: subscription.shared,
             expiry: subscription.expiry,
+            timeout: subscription.timeout,
             filter: subscription.filter.clone(),
         };
         let (id, address) = self.subscribe(subscription.topic, connection, wanted.clone(), manner, outlet)?;
@@ -196,9 +206,18 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         }
         let address = Arc::clone(&self.topics.get(topic).ok_or_else(super::gone)?.address);
         let queue = self.queues.insert(Queue::new(address));
-        let Subscribing { name, shared, expiry, filter } = wanted;
-        let subscription =
-            Subscription { topic, queue, name: name.clone(), shared, expiry, filter, connection };
+        let Subscribing { name, shared, expiry, timeout, filter } = wanted;
+        let subscription = Subscription {
+            topic,
+            queue,
+            name: name.clone(),
+            shared,
+            expiry,
+            timeout,
+            ends: None,
+            filter,
+            connection,
+        };
         let id = self.subscriptions.insert(subscription);
         if let Some(queue) = self.queues.get_mut(queue) {
             queue.subscription = Some(id);
@@ -219,9 +238,38 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         if used || !closes && subscription.expiry != Expiry::Detach {
             return;
         }
+        if !closes && subscription.timeout > 0 {
+            return self.start_timeout(id);
+        }
         let topic = subscription.topic;
         self.end_subscription(id);
         self.after_topic_detach(topic, closes);
+    }
+
+    /// A subscription has a while left for a link to come back to it (3.5.3, timeout).
+    fn start_timeout(&mut self, id: SubscriptionId) {
+        let now = (self.clock)();
+        if let Some(subscription) = self.subscriptions.get_mut(id) {
+            let ends = now + u64::from(subscription.timeout) * 1000;
+            subscription.ends = Some(ends);
+            self.ending.entry(ends).or_default().push(id);
+        }
+    }
+
+    /// Ends those that nobody came back to in time. To be called now and then.
+    pub(super) fn end_overdue_subscriptions(&mut self) {
+        while let Some(first) = self.ending.first_entry()
+            && *first.key() <= (self.clock)()
+        {
+            let (ends, ids) = first.remove_entry();
+            for id in ids {
+                // It may have been used since, or be gone.
+                let over = self.subscriptions.get(id).filter(|subscription| subscription.ends == Some(ends));
+                let Some(topic) = over.map(|subscription| subscription.topic) else { continue };
+                self.end_subscription(id);
+                self.after_topic_detach(topic, true);
+            }
+        }
     }
 
     /// A connection is over: subscriptions that last no longer go.
@@ -238,6 +286,10 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             })
             .collect();
         for id in ended {
+            if self.subscriptions.get(id).is_some_and(|subscription| subscription.timeout > 0) {
+                self.start_timeout(id);
+                continue;
+            }
             let topic = self.subscriptions.get(id).map(|subscription| subscription.topic);
             self.end_subscription(id);
             if let Some(topic) = topic {

@@ -1,5 +1,7 @@
 //! Topics, subscriptions and selectors, by example.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use deuteron::Message;
 
 use super::tests::{LIMITS, Link, TestRouter, router};
@@ -106,6 +108,46 @@ fn a_subscription_may_last_as_long_as_its_connection() {
     router.close_consumer(reader, false);
     router.close_connection(READER);
     assert_eq!(router.subscriptions(), 0);
+}
+
+/// With a timeout a subscription waits for its reader, and no longer than that.
+#[test]
+fn a_subscription_outlasts_its_link_or_its_connection_by_its_timeout() {
+    for expiry in [Expiry::Detach, Expiry::Connection] {
+        let mut router = router(LIMITS);
+        let time = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&time);
+        router.set_clock(Box::new(move || clock.load(Ordering::Relaxed)));
+        let (id, _) = publisher(&mut router, "t");
+        let wanted = Subscribing { expiry, timeout: 10, ..durable("s") };
+        let lost = |router: &mut TestRouter, reader| {
+            router.close_consumer(reader, false);
+            router.close_connection(READER);
+        };
+        let (reader, _) = subscribe(&mut router, READER, wanted.clone());
+        lost(&mut router, reader);
+        publish(&mut router, id, &Message::new("one"));
+        time.store(9_999, Ordering::Relaxed);
+        router.drop_all_expired();
+        let (reader, again) = subscribe(&mut router, READER, wanted.clone());
+        assert_eq!(again.texts(), ["one"]);
+        // Back in time, it starts afresh.
+        time.store(15_000, Ordering::Relaxed);
+        router.drop_all_expired();
+        assert_eq!(router.subscriptions(), 1);
+        lost(&mut router, reader);
+        time.store(25_000, Ordering::Relaxed);
+        let (reader, late) = subscribe(&mut router, READER, wanted.clone());
+        assert_eq!((late.texts().len(), router.subscriptions()), (0, 1), "a new one");
+        lost(&mut router, reader);
+        time.store(35_000, Ordering::Relaxed);
+        router.drop_all_expired();
+        assert_eq!((router.subscriptions(), router.messages(), router.bytes()), (0, 0, 0));
+        // Closed, it is over at once.
+        let (reader, _) = subscribe(&mut router, READER, wanted);
+        router.close_consumer(reader, true);
+        assert_eq!(router.subscriptions(), 0);
+    }
 }
 
 #[test]

@@ -70,6 +70,9 @@ pub(crate) struct BrokerArgs {
     /// A queue for what consumers reject, and for what was delivered too often. Default: it is dropped.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) dead_letter: Option<String>,
+    /// A queue for messages that have expired. Default: they are dropped.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) expiry: Option<String>,
     /// How often the delivery of a message may fail before it is given up. Default: as often as it takes.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_deliveries: Option<u32>,
