@@ -25,6 +25,20 @@ missing() {
     return 1
 }
 
+# twice COMMAND...: a second time if it fails. Networks do.
+twice() { "$@" || { echo "failed, once more: $1"; sleep 2; "$@"; }; }
+
+# fetch_debian PACKAGE...: installs them, and starts none of their services: policy-rc.d says that nothing may be started.
+fetch_debian() (
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' > "$policy"
+        chmod 755 "$policy"
+    fi
+    twice apt-get update -qq && twice apt-get install -y -qq --no-install-recommends "$@"
+)
+
 # debian PACKAGE...: installs those that are not there. Fails with a reason on standard output.
 debian() {
     local absent=()
@@ -41,7 +55,7 @@ debian() {
         return 1
     fi
     export DEBIAN_FRONTEND=noninteractive
-    if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${absent[@]}"; } >> .peers/log/apt 2>&1 < /dev/null; then
+    if ! fetch_debian "${absent[@]}" >> .peers/log/apt 2>&1 < /dev/null; then
         echo "apt-get could not install ${absent[*]} (see .peers/log/apt)"
         return 1
     fi
@@ -147,8 +161,9 @@ rabbitmq4() {
         grep -ohE 'https?://[^ ]+/debian/?( |$)' | head -1)
     mirror=${mirror%% }
     echo "installing RabbitMQ 4.0 into a Debian 13 of its own (a minute or so)"
-    rm -rf "$here" && mkdir -p "$here"
-    if ! mmdebstrap --mode=root --variant=essential --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+    # It fails in a root that is there already: a second try begins with none.
+    debian_13() { rm -rf --one-file-system "$here" && mkdir -p "$here" && mmdebstrap "$@"; }
+    if ! twice debian_13 --mode=root --variant=essential --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --include=rabbitmq-server trixie "$here/root" \
         "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-http://deb.debian.org/debian} trixie main" \
         > .peers/log/rabbitmq4 2>&1 < /dev/null; then

@@ -25,6 +25,7 @@ deuteron_interop::with_server! {
     request_and_answer;
     settle_modes;
     redelivery;
+    dead_letters;
     delivery_count;
     credit_and_drain;
     large_message(large_message, 20 << 20);
@@ -62,6 +63,7 @@ async fn reconnect() {
     let Some(server) = another().await else { return };
     scenario::reconnect_under_load(&server).await;
     scenario::receiver_reconnects(&server).await;
+    scenario::durable_queue(&server, &[]).await;
     scenario::callbacks_reconnect(&server).await;
 }
 

@@ -121,6 +121,7 @@ deuteron_interop::with_server! {
     queue;
     settle_modes(no_second);
     redelivery;
+    dead_letters;
     large_message(large_message, 10 << 20);
     hundred_thousand;
     heartbeats;
@@ -153,5 +154,13 @@ async fn another() -> Option<Arc<RabbitMq>> {
 async fn reconnect() {
     let Some(server) = another().await else { return };
     scenario::receiver_reconnects(&server).await;
+    scenario::durable_queue(&server, &[]).await;
+    scenario::reconnect_under_load(&server).await;
     scenario::nothing_survives(&server).await;
+}
+
+#[tokio::test]
+async fn failover() {
+    let (Some(first), Some(second)) = (another().await, another().await) else { return };
+    scenario::failover(&first, &second).await;
 }

@@ -36,6 +36,9 @@ deuteron_interop::with_server! {
     queue;
     settle_modes(no_second);
     redelivery;
+    dead_letters;
+    stream;
+    bound_queue;
     large_message(large_message, 10 << 20);
     hundred_thousand;
     heartbeats;
@@ -83,6 +86,7 @@ async fn reconnect() {
     let Some(server) = another().await else { return };
     scenario::reconnect_under_load(&server).await;
     scenario::receiver_reconnects(&server).await;
+    scenario::durable_queue(&server, &["not durable"]).await;
     scenario::callbacks_reconnect(&server).await;
 }
 

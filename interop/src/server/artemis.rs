@@ -140,11 +140,16 @@ impl Server for Artemis {
     }
 
     async fn queue(&self, name: &str) -> Node {
-        Node { address: name.to_owned(), capability: Some("queue") }
+        Node { capability: Some("queue"), ..Node::new(name) }
     }
 
     async fn topic(&self, name: &str) -> Node {
-        Node { address: name.to_owned(), capability: Some("topic") }
+        Node { capability: Some("topic"), ..Node::new(name) }
+    }
+
+    /// The queue for dead letters is the one of its configuration, for all queues.
+    async fn dead_letters(&self, name: &str) -> [Node; 2] {
+        [self.queue(name).await, self.queue("DLQ").await]
     }
 
     fn kill(&self) {

@@ -12,7 +12,7 @@ pub use program::Program;
 pub use rabbitmq::{RabbitMq, Version};
 
 use crate::Certificates;
-use deuteron::{ReceiverOptions, SenderOptions};
+use deuteron::{ReceiverOptions, SenderOptions, Source, Target, TerminusDurability};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -44,6 +44,9 @@ pub trait Server: Send + Sync + 'static {
     /// A topic of that name, made if it must be made before it is used.
     fn topic(&self, name: &str) -> impl Future<Output = Node> + Send;
 
+    /// A queue of that name whose rejected messages go to another one: both.
+    fn dead_letters(&self, name: &str) -> impl Future<Output = [Node; 2]> + Send;
+
     /// Whether it answers a drain.
     fn drains(&self) -> bool {
         true
@@ -71,16 +74,31 @@ pub struct Node {
     pub address: String,
     /// The capability that says what it is, where the server goes by that.
     pub capability: Option<&'static str>,
+    /// Whether links ask for a durable node, where the server makes the queue as they ask.
+    pub durable: bool,
 }
 
 impl Node {
+    /// A node of which links have to say no more than its address.
+    pub fn new(address: impl Into<String>) -> Self {
+        Self { address: address.into(), capability: None, durable: false }
+    }
+
     /// For a sender to it.
     pub fn sender(&self) -> SenderOptions {
-        SenderOptions::new(&self.address).target_capabilities(self.capability)
+        let target =
+            Target { address: Some(self.address.clone()), durable: self.durability(), ..Target::default() };
+        SenderOptions::new(&self.address).target(target).target_capabilities(self.capability)
     }
 
     /// For a receiver from it.
     pub fn receiver(&self) -> ReceiverOptions {
-        ReceiverOptions::new(&self.address).source_capabilities(self.capability)
+        let source =
+            Source { address: Some(self.address.clone()), durable: self.durability(), ..Source::default() };
+        ReceiverOptions::new(&self.address).source(source).source_capabilities(self.capability)
+    }
+
+    fn durability(&self) -> TerminusDurability {
+        if self.durable { TerminusDurability::UnsettledState } else { TerminusDurability::None }
     }
 }

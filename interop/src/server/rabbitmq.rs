@@ -163,6 +163,37 @@ impl RabbitMq {
     }
 }
 
+impl RabbitMq {
+    /// A queue of RabbitMQ 4, made with arguments such as `x-queue-type` if it is not there.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn declare(&self, name: &str, arguments: &[(&str, &str)]) -> Node {
+        management::declare_queue(&self.url(), name, arguments).await;
+        Node::new(format!("/queues/{name}"))
+    }
+
+    /// Has a topic exchange of RabbitMQ 4 put messages whose key matches a pattern into a queue.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn bind(&self, queue: &str, pattern: &str) {
+        management::bind_queue(&self.url(), queue, "amq.topic", pattern).await;
+    }
+
+    /// Has dead letters of one queue go to another one, by the program that its administrators use. Blocks.
+    fn set_policy(&self, queue: &str, dead: &str) {
+        let pattern = format!("^{}$", queue.replace('.', "\\."));
+        let definition =
+            serde_json::json!({ "dead-letter-exchange": "", "dead-letter-routing-key": dead }).to_string();
+        let mut command = self.command("/usr/lib/rabbitmq/bin/rabbitmqctl");
+        command.env("RABBITMQ_NODENAME", "rabbit@localhost").env("RABBITMQ_CONF_ENV_FILE", "/dev/null");
+        command.args(["set_policy", queue, &pattern, &definition, "--apply-to", "queues"]);
+        let output = command.output().expect("rabbitmqctl starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 impl Drop for RabbitMq {
     fn drop(&mut self) {
         self.kill();
@@ -196,24 +227,43 @@ impl Server for RabbitMq {
     }
 
     async fn queue(&self, name: &str) -> Node {
-        let address = match self.version {
-            Version::V3 => format!("/queue/{name}"),
+        let recovery = name.starts_with("recovery.");
+        match self.version {
+            // Made by the first link; what must be there after a crash is made durable.
+            Version::V3 => Node { durable: recovery, ..Node::new(format!("/queue/{name}")) },
             Version::V4 => {
                 // What must be there right after a crash is not left to an election.
-                let kind = if name.starts_with("recovery.") { "classic" } else { "quorum" };
-                management::declare_queue(&self.url(), name, kind).await;
-                format!("/queues/{name}")
+                let kind = if recovery { "classic" } else { "quorum" };
+                self.declare(name, &[("x-queue-type", kind)]).await
             }
-        };
-        Node { address, capability: None }
+        }
     }
 
     async fn topic(&self, name: &str) -> Node {
-        let address = match self.version {
-            Version::V3 => format!("/topic/{name}"),
-            Version::V4 => format!("/exchanges/amq.topic/{name}"),
+        match self.version {
+            Version::V3 => Node::new(format!("/topic/{name}")),
+            Version::V4 => Node::new(format!("/exchanges/amq.topic/{name}")),
+        }
+    }
+
+    async fn dead_letters(&self, name: &str) -> [Node; 2] {
+        let other = format!("{name}.dead");
+        let dead = self.queue(&other).await;
+        let queue = match self.version {
+            Version::V3 => {
+                self.set_policy(name, &other);
+                self.queue(name).await
+            }
+            Version::V4 => {
+                let exchange = ("x-dead-letter-exchange", "");
+                self.declare(
+                    name,
+                    &[("x-queue-type", "quorum"), exchange, ("x-dead-letter-routing-key", &other)],
+                )
+                .await
+            }
         };
-        Node { address, capability: None }
+        [queue, dead]
     }
 
     fn drains(&self) -> bool {

@@ -81,7 +81,7 @@ pub async fn hello_world(server: &impl Server) {
 
 /// The server crashes in the middle and comes back: nothing is lost.
 pub async fn callbacks_reconnect(server: &Arc<impl Server>) {
-    let node = server.queue("callbacks.reconnect").await;
+    let node = server.queue("recovery.callbacks").await;
     let mut program = Numbers::new(&**server, node, 3000);
     let (started, wait) = oneshot::channel();
     program.started = Some(started);

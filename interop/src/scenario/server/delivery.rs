@@ -4,7 +4,7 @@ use super::{connect, is_exhausted, next, pass, put, receiver, sender, take, text
 use crate::scenario::sized;
 use crate::server::Server;
 use crate::{digest, pattern};
-use deuteron::{ConnectOptions, Connection, Delivery, Outcome, Phase};
+use deuteron::{ConnectOptions, Connection, Delivery, Message, Outcome, Phase};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -31,6 +31,30 @@ pub async fn redelivery(server: &impl Server) {
     assert!(is_exhausted(server, &receiver).await, "what is rejected does not come again");
     pass(server, "redelivery: release and reject");
     connection.close().await.expect("it closes");
+}
+
+/// What is rejected is moved to the queue for dead letters.
+pub async fn dead_letters(server: &impl Server) {
+    let connection = connect(server).await;
+    let [node, dead] = server.dead_letters("delivery.rejecting").await;
+    let (sender, queue) = (sender(&connection, &node).await, receiver(&connection, &node).await);
+    let dead = receiver(&connection, &dead).await;
+    put(&sender, [Message::new("a dead letter").with_id("dead").with_property("colour", "black")]).await;
+    next(&queue).await.reject(None).expect("it is not settled yet");
+    let letter = loop {
+        let delivery = next(&dead).await;
+        delivery.accept().expect("it is not settled yet");
+        // There may be one queue for all dead letters.
+        if text(&delivery) == "a dead letter" {
+            break delivery.message().expect("it is a message");
+        }
+    };
+    assert_eq!(letter.id(), Some(&"dead".into()));
+    assert_eq!(letter.property("colour"), Some(&"black".into()));
+    put(&sender, ["after it"]).await;
+    assert_eq!(take(&queue, 1).await, ["after it"]);
+    connection.close().await.expect("it closes");
+    pass(server, "dead letters");
 }
 
 /// A failed attempt is counted.

@@ -70,6 +70,22 @@ pub async fn reconnect_under_load(server: &Arc<impl Server>) {
     pass(&**server, "reconnect, sender under load");
 }
 
+/// What a crash leaves in a durable queue: a durable message, and `left` of those that are not.
+pub async fn durable_queue(server: &Arc<impl Server>, left: &[&str]) {
+    let connection = connect(&**server).await;
+    let node = server.queue("recovery.durable").await;
+    let messages = [Message::new("durable").with_durable(true), Message::new("not durable")];
+    put(&sender(&connection, &node).await, messages).await;
+    connection.close().await.expect("it closes");
+    restart(server).await;
+    let connection = connect(&**server).await;
+    put(&sender(&connection, &node).await, [Message::new("new")]).await;
+    let expected = [&["durable"], left, &["new"]].concat();
+    assert_eq!(take(&receiver(&connection, &node).await, expected.len()).await, expected);
+    connection.close().await.expect("it closes");
+    pass(&**server, "durable queue, after a crash");
+}
+
 /// A receiver that only waits goes on when its server is back.
 pub async fn receiver_reconnects(server: &Arc<impl Server>) {
     let connection = connect(&**server).await;
