@@ -225,6 +225,39 @@ fn dispositions_leave_before_detach_end_and_close() {
 }
 
 #[test]
+fn a_link_closed_with_its_answers_loses_no_outcome() {
+    Pair::each(|pair| {
+        pair.server_answers.settle_with = None;
+        let (link, theirs) = pair.link(LinkConfig::sender("s", "q"));
+        let sent: Vec<_> = (0..6).map(|_| pair.send(Side::Client, link, b"m")).collect();
+        pair.drive();
+        let came: Vec<_> = pair
+            .events(Side::Server)
+            .into_iter()
+            .filter_map(|event| if let Event::Delivered(id) = event { Some(id) } else { None })
+            .collect();
+        assert_eq!(came.len(), sent.len());
+        pair.events(Side::Client);
+        // Outcomes that make no range, and the end of their link, all in one turn.
+        for (index, id) in came.into_iter().enumerate() {
+            let state = if index % 2 == 0 { DeliveryState::Accepted } else { DeliveryState::Rejected(None) };
+            pair.server.delivery(id).expect("delivered").disposition(Some(state), true);
+        }
+        pair.server.link(theirs).expect("attached").close(None);
+        pair.drive();
+        pair.client.link(link).expect("attached").close(None);
+        pair.drive();
+        let events = pair.events(Side::Client);
+        let place = |wanted: Event| events.iter().position(|event| *event == wanted);
+        let end = place(Event::LinkClosed(link)).expect("the peer has closed");
+        for id in sent {
+            assert!(place(Event::DeliveryUpdated(id)).is_some_and(|at| at < end), "{events:?}");
+            assert_eq!(place(Event::DeliveryLost(id)), None, "{events:?}");
+        }
+    });
+}
+
+#[test]
 fn settling_before_the_message_is_whole_throws_the_rest_away() {
     Conversation::each_client(|c| {
         let link = c.receiver_with(5, LinkConfig { partial_events: true, ..LinkConfig::receiver("r", "q") });

@@ -402,6 +402,22 @@ fn sends_of_a_link_that_the_peer_closes_are_lost_once_we_close_too() {
     });
 }
 
+#[test]
+fn a_send_that_crosses_the_peers_detach_is_lost_and_not_forgotten() {
+    Pair::each(|pair| {
+        pair.server_answers.settle_with = None;
+        let (link, theirs) = pair.link(LinkConfig::sender("s", "q"));
+        // Neither has seen what the other writes.
+        pair.server.link(theirs).expect("attached").close(None);
+        let id = pair.send(Side::Client, link, b"a");
+        pair.drive();
+        pair.client.link(link).expect("attached").close(None);
+        pair.drive();
+        let events = pair.events(Side::Client);
+        assert_eq!(events.iter().filter(|event| **event == Event::DeliveryLost(id)).count(), 1, "{events:?}");
+    });
+}
+
 // Messages that had arrived -------------------------------------------------------------------------------------
 
 #[test]
