@@ -156,6 +156,7 @@ async fn reconnect() {
     scenario::receiver_reconnects(&server).await;
     scenario::durable_queue(&server, &[]).await;
     scenario::reconnect_under_load(&server).await;
+    scenario::callbacks_reconnect(&server).await;
     scenario::nothing_survives(&server).await;
 }
 

@@ -457,6 +457,34 @@ fn a_transfer_beyond_the_credit_leaves_the_numbers_of_the_session_right() {
     });
 }
 
+/// Where credit is topped up to a window, a peer that counts it from where it is itself may send what was under way once more.
+#[test]
+fn a_window_is_overdrawn_by_as_much_and_no_more() {
+    Conversation::each_client(|c| {
+        c.peer.accepts_receiver(0);
+        c.engine.open();
+        let session = c.engine.begin(SessionConfig::default());
+        let config = LinkConfig { credit_window: 4, ..LinkConfig::receiver("a", "q") };
+        let link = c.engine.attach(session, config).expect("a fresh session");
+        c.peer.expect_flow().credit(4);
+        c.run();
+        // Nobody reads: there is no flow that would make up for it.
+        (0..8).for_each(|id| {
+            c.peer.send_transfer(0, id, b"x");
+        });
+        let events = c.run();
+        assert_eq!(
+            events.iter().filter(|event| matches!(event, Event::Delivered(_))).count(),
+            8,
+            "{events:?}"
+        );
+        assert_eq!(c.engine.link(link).map(|link| link.credit()), Some(0));
+        c.peer.send_transfer(0, 8, b"too many");
+        c.peer.expect_detach().handle(0).error("amqp:link:transfer-limit-exceeded");
+        c.run();
+    });
+}
+
 #[test]
 fn one_transfer_more_after_the_link_was_closed_for_want_of_credit() {
     Conversation::each_client(|c| {

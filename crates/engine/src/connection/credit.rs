@@ -31,6 +31,7 @@ impl Connection {
             self.drained(id);
             return;
         }
+        link.overdrawn = 0;
         let session = link.session;
         self.write_flow(session, Some(id), echo);
         if let Some(link) = self.links.get_mut(id)

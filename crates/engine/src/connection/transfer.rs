@@ -116,7 +116,7 @@ impl Connection {
             self.session_violation(session_id, condition::RESOURCE_LIMIT_EXCEEDED, what);
             return None;
         }
-        if link.credit == 0 {
+        if link.credit == 0 && !link.overdraw() {
             session.incoming.skip_to(number.add(1));
             self.link_violation(link_id, condition::TRANSFER_LIMIT_EXCEEDED, "transfer without credit");
             return None;

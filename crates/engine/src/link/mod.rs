@@ -73,6 +73,8 @@ pub(crate) struct Link {
     pub(crate) reattach: bool,
     /// Its owner wants no more of it: it goes once the peer has detached it.
     pub(crate) forgotten: bool,
+    /// Messages that came beyond the credit since our last flow.
+    pub(crate) overdrawn: u32,
     pub(crate) attach_token: u32,
     pub(crate) detach_token: u32,
     pub(crate) drain_token: u32,
@@ -103,6 +105,7 @@ impl Link {
             paused: false,
             reattach: false,
             forgotten: false,
+            overdrawn: 0,
             attach_token: 0,
             detach_token: 0,
             drain_token: 0,
@@ -124,6 +127,14 @@ impl Link {
         DeliveryTag::from(self.next_tag)
     }
 
+    /// A message has come for which there is no credit. Some peers (RabbitMQ 3.10) take the credit of a flow as counted from
+    /// where they are, not from the delivery-count in it, and so send what was under way once more. Where credit is topped up
+    /// to a window, that much is taken; a peer that goes on is told off.
+    pub(crate) fn overdraw(&mut self) -> bool {
+        self.overdrawn += 1;
+        self.overdrawn <= self.config.credit_window
+    }
+
     /// Receivers: raises the credit to the window when half of it is used up. True if it was raised.
     #[inline]
     pub(crate) fn refill_credit(&mut self) -> bool {
@@ -141,6 +152,7 @@ impl Link {
 
     /// The wire, or the session's part of it, is gone.
     pub(crate) fn forget_wire(&mut self) {
+        self.overdrawn = 0;
         self.endpoint.forget_remote();
         self.remote_attach = None;
         self.local_handle = None;
