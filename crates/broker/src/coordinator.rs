@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use deuteron::codec::{Body, Declare, Declared, Discharge, TransactionalState};
-use deuteron::{AmqpError, Delivery, DeliveryState, Value, condition};
+use deuteron::{AmqpError, Delivery, DeliveryState, Map, Value, condition};
 
 use crate::ports::{key, number};
 use crate::router::TransactionId;
@@ -80,6 +80,27 @@ pub(crate) fn id(txn_id: &[u8]) -> Result<TransactionId, AmqpError> {
 /// Whether an error says that a transaction is not there.
 pub(crate) fn is_over(error: &AmqpError) -> bool {
     error.condition == condition::TRANSACTION_UNKNOWN_ID
+}
+
+/// The transaction that a client's flow says its messages are to be acquired in (4.4.3).
+///
+/// # Errors
+/// If it says that, and names none of ours.
+pub(crate) fn of_flow(properties: Option<&Map>) -> Result<Option<TransactionId>, AmqpError> {
+    match properties.and_then(|properties| properties.get("txn-id")) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Binary(txn_id)) => id(txn_id).map(Some),
+        Some(other) => {
+            let text = format!("the txn-id of a flow is a binary, not {other:?}");
+            Err(AmqpError::new(condition::INVALID_FIELD, text))
+        }
+    }
+}
+
+/// What a message says that is acquired within a transaction (4.4.3).
+pub(crate) fn acquired(id: TransactionId) -> DeliveryState {
+    let txn_id = Bytes::copy_from_slice(&number(id).to_be_bytes());
+    DeliveryState::Transactional(Box::new(TransactionalState { txn_id, outcome: None }))
 }
 
 /// An outcome that holds once the transaction is committed (4.5.6).

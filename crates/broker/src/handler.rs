@@ -74,7 +74,7 @@ impl BrokerHandler {
         let selector = wanted.filters.selector.clone();
         let not_from = wanted.filters.no_local.then_some(self.id);
         let manner = Manner { settled, browses, longest: wanted.longest, selector, not_from };
-        let outlet = Outgoing::new(sender.clone(), settled, cx.injector());
+        let outlet = Outgoing::new(sender.clone(), settled, cx.injector(), self.id);
         let pause = Arc::clone(&outlet.pause);
         let subscribing = wanted.subscribing(self.id, &container);
         let opened = {
@@ -93,7 +93,7 @@ impl BrokerHandler {
         let name = terminus::subscription_name(sender.name(), container, false, false);
         let mode = sender.remote_attach().map(|attach| attach.snd_settle_mode);
         let settled = mode == Some(SenderSettleMode::Settled);
-        let outlet = Outgoing::new(sender.clone(), settled, cx.injector());
+        let outlet = Outgoing::new(sender.clone(), settled, cx.injector(), self.id);
         let pause = Arc::clone(&outlet.pause);
         let manner = Manner { settled, ..Manner::default() };
         let resumed = self.shared.router().resume(&name, self.id, manner, outlet);
@@ -339,9 +339,19 @@ impl MessagingHandler for BrokerHandler {
     }
 
     fn on_sendable(&mut self, _: &mut Context<'_>, sender: &Sender) {
-        if let Some(consumer) = self.consumers.get(&**sender) {
-            self.shared.router().consumer_ready(consumer.id);
+        let Some(consumer) = self.consumers.get(&**sender) else { return };
+        let mut router = self.shared.router();
+        let within = coordinator::of_flow(sender.remote_flow_properties().as_ref());
+        let checked = within.and_then(|within| match within {
+            Some(within) => router.check_transaction(self.id, within),
+            None => Ok(()),
+        });
+        if let Err(error) = checked {
+            drop(router);
+            drop(sender.close_with(error));
+            return;
         }
+        router.consumer_ready(consumer.id);
     }
 
     fn on_timer(&mut self, _: &mut Context<'_>, timer: TimerId, token: u64) {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use deuteron::{AmqpError, DeliveryTag, Encoded, Injector, Receiver, SendOptions, Sender};
 
-use crate::router::{ConsumerId, Inlet, LeaseId, Outlet};
+use crate::coordinator;
+use crate::router::{self, ConnectionId, ConsumerId, Inlet, LeaseId, Outlet, TransactionId};
 use crate::slots::Key;
 
 /// Settled messages that may wait for a slow consumer's socket. They are no longer the broker's, so
@@ -30,6 +30,9 @@ pub(crate) struct Outgoing {
     pub(crate) pause: Arc<Pause>,
     /// Messages since the last look.
     unseen: Cell<u32>,
+    connection: ConnectionId,
+    /// The transaction that the flow names which gave the last credit that was looked at.
+    within: Cell<Option<TransactionId>>,
 }
 
 /// A pause of one consumer.
@@ -39,8 +42,16 @@ pub(crate) struct Pause {
 }
 
 impl Outgoing {
-    pub(crate) fn new(sender: Sender, settled: bool, injector: Injector) -> Self {
-        Self { sender, settled, injector, pause: Arc::default(), unseen: Cell::new(0) }
+    pub(crate) fn new(sender: Sender, settled: bool, injector: Injector, connection: ConnectionId) -> Self {
+        Self {
+            sender,
+            settled,
+            injector,
+            pause: Arc::default(),
+            unseen: Cell::new(0),
+            connection,
+            within: Cell::new(None),
+        }
     }
 
     /// Whether messages that are sent settled pile up.
@@ -59,7 +70,10 @@ impl Outgoing {
 
 impl Outlet for Outgoing {
     fn credit(&self, id: ConsumerId) -> u32 {
-        let credit = self.sender.credit();
+        let (credit, properties) = self.sender.credit_and_properties();
+        // What is no transaction of ours finds none.
+        let named = coordinator::of_flow(properties.as_ref()).unwrap_or_else(|_| Some(key(u64::MAX)));
+        self.within.set(named);
         if credit == 0 || !self.settled || !self.is_congested() {
             return credit;
         }
@@ -71,14 +85,19 @@ impl Outlet for Outgoing {
         0
     }
 
-    fn send(&self, lease: LeaseId, payload: Bytes, format: u32, settled: bool) -> bool {
+    fn within(&self) -> Option<(ConnectionId, TransactionId)> {
+        self.within.get().map(|transaction| (self.connection, transaction))
+    }
+
+    fn send(&self, lease: LeaseId, message: router::Outgoing) -> bool {
         let options = SendOptions {
             tag: Some(DeliveryTag::from(number(lease))),
-            settled: Some(settled),
-            message_format: format,
+            settled: Some(message.settled),
+            message_format: message.format,
+            state: message.within.map(coordinator::acquired),
             ..SendOptions::default()
         };
-        self.sender.send_now_with(Encoded(payload), options).is_ok()
+        self.sender.send_now_with(Encoded(message.payload), options).is_ok()
     }
 
     fn close(&self, error: AmqpError) {

@@ -162,3 +162,74 @@ async fn a_message_within_no_known_transaction_closes_its_link() {
     assert_eq!(broker.stats().received, 0);
     assert!(connection.is_open());
 }
+
+#[tokio::test]
+async fn messages_acquired_in_a_transaction_stay_with_a_commit_and_go_back_with_a_rollback() {
+    let broker = broker(|_| {}).await;
+    let connection = connect(&broker).await;
+    let sender = connection.sender("q").await.unwrap();
+    for text in ["a", "b", "c"] {
+        let _ = sender.send(text).await.unwrap();
+    }
+    let receiver = connection.receiver(ReceiverOptions::new("q").credit_window(0)).await.unwrap();
+    let transaction = connection.begin_transaction().await.unwrap();
+    receiver.acquire_in(Some(&transaction)).unwrap();
+    receiver.add_credit(2);
+    let mut deliveries = Vec::new();
+    for text in ["a", "b"] {
+        let delivery = receiver.recv_timeout(PATIENCE).await.unwrap();
+        assert_eq!(delivery.message().unwrap().body_text(), Some(text));
+        assert_eq!(delivery.transaction_id(), transaction.id());
+        deliveries.push(delivery);
+    }
+    transaction.rollback().await.unwrap();
+    deliveries.clear();
+    // Nothing more comes on the link until it says how to go on.
+    let transaction = connection.begin_transaction().await.unwrap();
+    receiver.acquire_in(Some(&transaction)).unwrap();
+    receiver.add_credit(2);
+    for text in ["a", "b"] {
+        let delivery = receiver.recv_timeout(PATIENCE).await.unwrap();
+        let message = delivery.message().unwrap();
+        assert_eq!((message.body_text(), message.delivery_count()), (Some(text), 1));
+        deliveries.push(delivery);
+    }
+    // One is decided on within the transaction too, the other after it.
+    transaction.accept(&deliveries[0]).unwrap();
+    transaction.commit().await.unwrap();
+    until("one is gone", || broker.messages("q") == Some(2)).await;
+    deliveries[1].accept().unwrap();
+    until("the other is gone", || broker.messages("q") == Some(1)).await;
+    receiver.acquire_in(None).unwrap();
+    receiver.add_credit(1);
+    assert_eq!(next_text(&receiver).await, "c");
+}
+
+#[tokio::test]
+async fn what_was_acquired_goes_back_when_the_connection_is_lost() {
+    let broker = broker(|_| {}).await;
+    let connection = connect(&broker).await;
+    let _ = connection.sender("q").await.unwrap().send("a").await.unwrap();
+    let receiver = connection.receiver(ReceiverOptions::new("q").credit_window(0)).await.unwrap();
+    let transaction = connection.begin_transaction().await.unwrap();
+    receiver.acquire_in(Some(&transaction)).unwrap();
+    receiver.add_credit(1);
+    let _ = receiver.recv_timeout(PATIENCE).await.unwrap();
+    connection.close().await.unwrap();
+    let other = connect(&broker).await;
+    assert_eq!(next_text(&other.receiver("q").await.unwrap()).await, "a");
+}
+
+#[tokio::test]
+async fn a_receiver_that_goes_on_in_a_transaction_that_is_over_loses_its_link() {
+    let broker = broker(|_| {}).await;
+    let connection = connect(&broker).await;
+    let receiver = connection.receiver(ReceiverOptions::new("q").credit_window(0)).await.unwrap();
+    let transaction = connection.begin_transaction().await.unwrap();
+    receiver.acquire_in(Some(&transaction)).unwrap();
+    transaction.commit().await.unwrap();
+    receiver.add_credit(1);
+    let error = receiver.recv_timeout(PATIENCE).await.unwrap_err();
+    assert_eq!(error.condition(), Some("amqp:transaction:unknown-id"), "{error}");
+    assert!(receiver.acquire_in(Some(&transaction)).is_err(), "it is over here too");
+}

@@ -221,6 +221,20 @@ impl LinkHandle {
         .unwrap_or(0)
     }
 
+    /// Senders: [`credit`](Self::credit), and what the flow says beside it that gave it: both of the same moment, for a broker
+    /// that has to know in which transaction it sends.
+    #[must_use]
+    pub fn credit_and_properties(&self) -> (u32, Option<Map>) {
+        self.read(|link| (link.sendable(), link.remote_flow_properties().cloned())).unwrap_or_default()
+    }
+
+    /// What the peer's last flow on the link says beside credit (spec 2.7.4, properties); `None` for nothing. A broker finds
+    /// there the transaction that messages are to be acquired in (`txn-id`, 4.4.3).
+    #[must_use]
+    pub fn remote_flow_properties(&self) -> Option<Map> {
+        self.read(|link| link.remote_flow_properties().cloned()).flatten()
+    }
+
     /// Senders: messages not written yet. Receivers: messages that nobody has taken yet.
     #[must_use]
     pub fn queued(&self) -> usize {

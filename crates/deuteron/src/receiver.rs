@@ -8,10 +8,12 @@ use std::sync::PoisonError;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use deuteron_codec::{Map, Symbol, Value};
+
 use crate::drive::shared::Core;
 use crate::drive::waits::{Bound, link_failure, poll_core};
 use crate::link::LinkHandle;
-use crate::{Delivery, Error, Phase, Scope};
+use crate::{Delivery, Error, Phase, Scope, Transaction};
 
 /// A link that we receive on. Dereferences to [`LinkHandle`].
 ///
@@ -110,6 +112,34 @@ impl Receiver {
     /// Allows the peer to send `messages` more; for receivers with manual credit.
     pub fn add_credit(&self, messages: u32) {
         drop(self.change(|link| link.add_credit(messages)));
+    }
+
+    /// Lets the peer send what this receiver gets from now on within a transaction: if that is rolled back, messages that are not
+    /// settled by then go back to where they came from (4.4.3). Once the transaction is over, say `None`, or the next one, before
+    /// giving credit again: the peer closes the link otherwise. For receivers with manual credit (`credit_window(0)`); a window
+    /// gives credit by itself. Default: none.
+    ///
+    /// # Errors
+    /// If the transaction is not declared yet, or over; if it is one of another connection.
+    ///
+    /// ```no_run
+    /// # async fn f(connection: deuteron::Connection, receiver: deuteron::Receiver) -> Result<(), deuteron::Error> {
+    /// let transaction = connection.begin_transaction().await?;
+    /// receiver.acquire_in(Some(&transaction))?;
+    /// receiver.add_credit(10);
+    /// # Ok(()) }
+    /// ```
+    pub fn acquire_in(&self, transaction: Option<&Transaction>) -> Result<(), Error> {
+        let properties = match transaction {
+            None => None,
+            Some(transaction) => {
+                let id = transaction.id_for(&self.owner)?;
+                let mut properties = Map::new();
+                properties.insert(Value::from(Symbol::from_static("txn-id")), Value::Binary(id));
+                Some(properties)
+            }
+        };
+        self.change(|link| link.set_flow_properties(properties))
     }
 
     /// Changes the credit window; 0 is manual credit from now on. Ends the pause after a drain.

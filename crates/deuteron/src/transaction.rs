@@ -111,6 +111,12 @@ impl Transaction {
         transactions::open_id(&self.held.owner.shared.lock(), self.held.key).ok()
     }
 
+    /// Its name, for a link of this connection; or why it cannot be worked in there.
+    pub(crate) fn id_for(&self, owner: &Arc<Owner>) -> Result<Bytes, Error> {
+        self.same_connection(owner)?;
+        self.open_id()
+    }
+
     /// Waits until the peer has declared it.
     ///
     /// # Errors

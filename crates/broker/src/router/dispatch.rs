@@ -6,7 +6,10 @@ use bytes::Bytes;
 use deuteron::{AmqpError, Map, condition};
 
 use super::leases::Held;
-use super::{ConnectionId, ConsumerId, Found, Inlet, Kind, LeaseId, Outlet, ProducerId, QueueId, Router};
+use super::transaction::acquiring;
+use super::{
+    ConnectionId, ConsumerId, Found, Inlet, Kind, LeaseId, Outgoing, Outlet, ProducerId, QueueId, Router,
+};
 use crate::message::{Stored, cost};
 use crate::queue::Queue;
 use crate::selector::Selector;
@@ -31,6 +34,17 @@ impl Manner {
     /// It wants some messages of a queue only.
     pub(super) fn selects(&self) -> bool {
         self.selector.is_some() || self.not_from.is_some()
+    }
+
+    /// The next message of a queue that is for the consumer.
+    fn take(&self, id: ConsumerId, queue: &mut Queue) -> Option<Stored> {
+        if !self.selects() {
+            return queue.take(id, self.longest);
+        }
+        queue.select(id, |message| {
+            message.payload.len() as u64 <= self.longest
+                && self.wants(message.from, &message.payload, message.failures())
+        })
     }
 
     fn wants(&self, from: ConnectionId, payload: &[u8], failures: u32) -> bool {
@@ -154,7 +168,7 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             return;
         }
         self.browse(id);
-        let Self { queues, consumers, leases, counters, bytes, clock, .. } = self;
+        let Self { queues, consumers, leases, counters, bytes, clock, transactions, .. } = self;
         let Some(queue) = queues.get_mut(id) else { return };
         let mut passed = Vec::new();
         let mut gone = false;
@@ -162,27 +176,24 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             && let Some(consumer_id) = queue.turns.pop_front()
         {
             let Some(consumer) = consumers.get_mut(consumer_id) else { continue };
-            if consumer.outlet.credit(consumer_id) == 0 {
+            let Some(mut transaction) = acquiring(transactions, &consumer.outlet, consumer_id) else {
+                // Until it gets credit, or says in what transaction it goes on.
                 consumer.in_turns = false;
                 continue;
-            }
-            let manner = &consumer.manner;
-            let message = if manner.selects() {
-                queue.select(consumer_id, |message| {
-                    message.payload.len() as u64 <= manner.longest
-                        && manner.wants(message.from, &message.payload, message.failures())
-                })
-            } else {
-                queue.take(consumer_id, manner.longest)
             };
-            let Some(message) = message else {
+            let Some(message) = consumer.manner.take(consumer_id, queue) else {
                 // Nothing here is for it; its credit stays.
                 passed.push(consumer_id);
                 continue;
             };
-            let (payload, format) = (message.delivered(&*clock), message.format);
+            let outgoing = Outgoing {
+                payload: message.delivered(&*clock),
+                format: message.format,
+                settled: consumer.manner.settled,
+                within: transaction.as_ref().map(|(id, _)| *id),
+            };
             let lease = leases.grant(id, consumer_id, &mut consumer.held, message);
-            if !consumer.outlet.send(lease, payload, format, consumer.manner.settled) {
+            if !consumer.outlet.send(lease, outgoing) {
                 consumer.in_turns = false;
                 if let Some(lease) = leases.end(lease, &mut consumer.held) {
                     queue.put_back(lease.message);
@@ -191,9 +202,16 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             }
             counters.sent += 1;
             queue.turns.push_back(consumer_id);
+            if let Some((_, transaction)) = transaction.as_mut().filter(|_| !consumer.manner.settled) {
+                transaction.acquire(lease, leases);
+            }
             if consumer.manner.settled
                 && let Some(lease) = leases.end(lease, &mut consumer.held)
             {
+                if let Some((_, transaction)) = transaction {
+                    transaction.take(lease);
+                    continue;
+                }
                 queue.remove(&lease.message);
                 *bytes -= lease.message.cost();
                 gone = true;
@@ -218,11 +236,17 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
                     browser.cursor = cursor;
                     continue;
                 }
-                let (payload, format) = (message.delivered(&*clock), message.format);
+                let outgoing = Outgoing {
+                    payload: message.delivered(&*clock),
+                    format: message.format,
+                    settled: browser.manner.settled,
+                    // A copy is not acquired.
+                    within: None,
+                };
                 *copies = copies.wrapping_add(1);
                 // A tag that no lease has: whatever becomes of a copy, nothing follows.
                 let tag = LeaseId::new(u32::MAX, *copies);
-                if !browser.outlet.send(tag, payload, format, browser.manner.settled) {
+                if !browser.outlet.send(tag, outgoing) {
                     break;
                 }
                 browser.cursor = cursor;

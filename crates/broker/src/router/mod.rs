@@ -83,12 +83,23 @@ key! {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
+/// A message as it leaves.
+pub(crate) struct Outgoing {
+    pub(crate) payload: Bytes,
+    pub(crate) format: u32,
+    pub(crate) settled: bool,
+    /// The transaction that it is acquired in.
+    pub(crate) within: Option<TransactionId>,
+}
+
 /// Where messages leave the router.
 pub(crate) trait Outlet {
     /// How many messages the consumer `id` takes now.
     fn credit(&self, id: ConsumerId) -> u32;
+    /// In which transaction, of its connection, it wants to acquire what it takes, as of the last call of `credit` (4.4.3).
+    fn within(&self) -> Option<(ConnectionId, TransactionId)>;
     /// Sends one. False if the link is over.
-    fn send(&self, lease: LeaseId, payload: Bytes, format: u32, settled: bool) -> bool;
+    fn send(&self, lease: LeaseId, message: Outgoing) -> bool;
     /// Closes the link.
     fn close(&self, error: AmqpError);
 }

@@ -110,8 +110,12 @@ impl Outlet for Out {
         self.model.borrow().consumers[&self.number].credit
     }
 
-    fn send(&self, lease: LeaseId, payload: Bytes, _: u32, _: bool) -> bool {
-        self.model.borrow_mut().send(self.number, lease, &payload);
+    fn within(&self) -> Option<(ConnectionId, TransactionId)> {
+        None
+    }
+
+    fn send(&self, lease: LeaseId, message: Outgoing) -> bool {
+        self.model.borrow_mut().send(self.number, lease, &message.payload);
         true
     }
 

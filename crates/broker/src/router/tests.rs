@@ -11,6 +11,7 @@ use super::*;
 #[derive(Clone, Default)]
 pub(super) struct Link {
     pub(super) credit: Rc<Cell<u32>>,
+    pub(super) within: Rc<Cell<Option<TransactionId>>>,
     pub(super) sent: Rc<RefCell<Vec<(LeaseId, Bytes)>>>,
     pub(super) closed: Rc<RefCell<Option<AmqpError>>>,
 }
@@ -36,9 +37,13 @@ impl Outlet for Link {
         self.credit.get()
     }
 
-    fn send(&self, lease: LeaseId, payload: Bytes, _: u32, _: bool) -> bool {
+    fn within(&self) -> Option<(ConnectionId, TransactionId)> {
+        self.within.get().map(|transaction| (HERE, transaction))
+    }
+
+    fn send(&self, lease: LeaseId, message: Outgoing) -> bool {
         self.credit.set(self.credit.get() - 1);
-        self.sent.borrow_mut().push((lease, payload));
+        self.sent.borrow_mut().push((lease, message.payload));
         true
     }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use deuteron::{AmqpError, condition};
 
 use super::dispatch::Verdict;
+use super::leases::{Lease, Leases};
 use super::{ConnectionId, ConsumerId, Found, Inlet, Kind, LeaseId, Outlet, ProducerId, QueueId, Router};
 use crate::message::{Stored, cost};
 use crate::slots::{Slots, key};
@@ -26,8 +27,43 @@ pub(super) struct Transaction {
     coordinator: CoordinatorId,
     posts: Vec<Post>,
     retired: Vec<Retired>,
+    /// Messages that were acquired within it, some of which are decided on since.
+    acquired: Vec<LeaseId>,
     /// It took too long, and was rolled back; its owner does not know yet.
     late: bool,
+}
+
+/// The transaction that a consumer with credit acquires messages in, if it names one. `None` without credit, and if it names one
+/// that is over, or that never was.
+#[allow(clippy::option_option, reason = "nothing may be sent, or it may without a transaction")]
+pub(super) fn acquiring<'t>(
+    transactions: &'t mut Transactions,
+    outlet: &impl Outlet,
+    consumer: ConsumerId,
+) -> Option<Option<(TransactionId, &'t mut Transaction)>> {
+    if outlet.credit(consumer) == 0 {
+        return None;
+    }
+    let Some((owner, id)) = outlet.within() else { return Some(None) };
+    let transaction = transactions.get_mut(id)?;
+    (transaction.owner == owner && !transaction.late).then_some(Some((id, transaction)))
+}
+
+impl Transaction {
+    /// A consumer gets a message within it (4.4.3).
+    pub(super) fn acquire(&mut self, lease: LeaseId, leases: &Leases) {
+        if self.acquired.len() == self.acquired.capacity() {
+            // Many may have been decided on since.
+            self.acquired.retain(|acquired| leases.consumer(*acquired).is_some());
+        }
+        self.acquired.push(lease);
+    }
+
+    /// A consumer that gets messages settled takes one within it.
+    pub(super) fn take(&mut self, lease: Lease) {
+        let Lease { queue, consumer, message, .. } = lease;
+        self.retired.push(Retired { queue, consumer, message, verdict: Verdict::Accepted });
+    }
 }
 
 /// A message that was sent.
@@ -64,8 +100,14 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             let text = format!("the connection has {most} open transactions already, which is the limit");
             return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
         }
-        let transaction =
-            Transaction { owner, coordinator, posts: Vec::new(), retired: Vec::new(), late: false };
+        let transaction = Transaction {
+            owner,
+            coordinator,
+            posts: Vec::new(),
+            retired: Vec::new(),
+            acquired: Vec::new(),
+            late: false,
+        };
         self.declared.insert(owner, own + 1);
         Ok(self.transactions.insert(transaction))
     }
@@ -103,6 +145,18 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
                 Err(AmqpError::new(condition::TRANSACTION_UNKNOWN_ID, text))
             }
         }
+    }
+
+    /// Whether a consumer may acquire messages in a transaction.
+    ///
+    /// # Errors
+    /// If the connection has no such transaction.
+    pub(crate) fn check_transaction(
+        &mut self,
+        owner: ConnectionId,
+        id: TransactionId,
+    ) -> Result<(), AmqpError> {
+        self.transaction(owner, id).map(|_| ())
     }
 
     /// A message has come within a transaction (4.4.1). It counts in limits from now on.
@@ -228,9 +282,12 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
             self.bytes -= cost(post.payload.len());
         }
         // The newest first: each goes right to its place.
+        let back = Verdict::Returned { failed: true, undeliverable_here: false, annotations: None };
         for Retired { queue, consumer, message, .. } in transaction.retired.into_iter().rev() {
-            let back = Verdict::Returned { failed: true, undeliverable_here: false, annotations: None };
-            self.decide(queue, consumer, message, back);
+            self.decide(queue, consumer, message, back.clone());
+        }
+        for lease in transaction.acquired.into_iter().rev() {
+            self.settle(lease, back.clone());
         }
         self.made_room(None);
     }
@@ -242,7 +299,8 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         let (owner, coordinator) = (transaction.owner, transaction.coordinator);
         let posts = std::mem::take(&mut transaction.posts);
         let retired = std::mem::take(&mut transaction.retired);
-        self.undo(Transaction { owner, coordinator, posts, retired, late: true });
+        let acquired = std::mem::take(&mut transaction.acquired);
+        self.undo(Transaction { owner, coordinator, posts, retired, acquired, late: true });
     }
 
     /// A link to the coordinator is over: what was declared on it is rolled back.

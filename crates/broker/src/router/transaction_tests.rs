@@ -106,6 +106,77 @@ fn what_was_decided_in_a_transaction_that_is_rolled_back_is_delivered_again_in_o
 }
 
 #[test]
+fn what_was_acquired_and_not_decided_on_goes_back_with_a_rollback() {
+    let mut router = router(LIMITS);
+    let one = producer(&mut router, "one");
+    for text in ["a", "b", "c"] {
+        send(&mut router, one, text);
+    }
+    let id = declare(&mut router);
+    let (consumer_id, link) = consumer(&mut router, "one", 0);
+    link.within.set(Some(id));
+    link.add_credit(10);
+    router.consumer_ready(consumer_id);
+    assert_eq!(link.texts(), ["a", "b", "c"]);
+    router.settle(link.lease(0), Verdict::Accepted);
+    router.retire(HERE, id, link.lease(1), Verdict::Accepted).unwrap();
+    let (_, other) = consumer(&mut router, "one", 10);
+    router.close_coordinator(COORDINATOR);
+    assert_eq!(other.texts(), ["b", "c"], "what was settled outside of the transaction is done with");
+    // Whatever is said of them later is not about them any more.
+    router.settle(link.lease(2), Verdict::Accepted);
+    assert_eq!(router.messages_of("one"), Some(2));
+}
+
+#[test]
+fn what_was_acquired_stays_acquired_after_a_commit() {
+    let mut router = router(LIMITS);
+    let one = producer(&mut router, "one");
+    let id = declare(&mut router);
+    let (consumer_id, link) = consumer(&mut router, "one", 10);
+    link.within.set(Some(id));
+    send(&mut router, one, "a");
+    router.discharge(HERE, id, false).unwrap();
+    let (_, other) = consumer(&mut router, "one", 10);
+    assert!(other.texts().is_empty());
+    send(&mut router, one, "b");
+    assert_eq!(
+        (link.texts(), other.texts()),
+        (vec!["a".to_owned()], vec!["b".to_owned()]),
+        "nothing outside of it"
+    );
+    router.settle(link.lease(0), Verdict::Accepted);
+    assert_eq!(router.counters.accepted, 1);
+    link.within.set(None);
+    router.consumer_ready(consumer_id);
+    router.settle(other.lease(0), Verdict::Accepted);
+    send(&mut router, one, "c");
+    send(&mut router, one, "d");
+    assert_eq!(link.texts().len() + other.texts().len(), 4);
+    assert!(router.check_transaction(HERE, id).is_err());
+}
+
+#[test]
+fn what_is_sent_settled_within_a_transaction_comes_back_with_its_rollback() {
+    for fails in [false, true] {
+        let mut router = router(LIMITS);
+        let one = producer(&mut router, "one");
+        send(&mut router, one, "a");
+        let id = declare(&mut router);
+        let link = Link::with_credit(10);
+        let manner = Manner { settled: true, ..Manner::default() };
+        let node = Node::at("one");
+        let opened = router.open_consumer(node, HERE, manner, Subscribing::default(), link.clone());
+        let consumer_id = opened.unwrap().0;
+        link.within.set(Some(id));
+        router.consumer_ready(consumer_id);
+        assert_eq!(link.texts(), ["a"]);
+        router.discharge(HERE, id, fails).unwrap();
+        assert_eq!(router.messages_of("one"), Some(u64::from(fails)));
+    }
+}
+
+#[test]
 fn a_link_that_is_gone_takes_nothing_out_of_the_transaction() {
     let mut router = router(LIMITS);
     let one = producer(&mut router, "one");

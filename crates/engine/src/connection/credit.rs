@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use deuteron_codec::{Flow, condition};
+use deuteron_codec::{Flow, Map, condition};
 
 use super::Connection;
 use crate::event::{Deadline, Event};
@@ -73,7 +73,7 @@ impl Connection {
             },
         };
         match link {
-            Some(link) => self.on_link_flow(link, &flow),
+            Some(link) => self.on_link_flow(link, flow),
             None if flow.echo => {
                 if let Some(session) = self.sessions.get_mut(id) {
                     session.flow_due = true;
@@ -85,12 +85,13 @@ impl Connection {
         self.pump_held(id);
     }
 
-    fn on_link_flow(&mut self, id: LinkId, flow: &Flow) {
+    fn on_link_flow(&mut self, id: LinkId, flow: Flow) {
         let Some(link) = self.links.get_mut(id) else { return };
         if link.forgotten || link.endpoint.local.is_over() {
             // Written before the peer saw our detach.
             return;
         }
+        link.remote_flow_properties = flow.properties.map(Box::new);
         if link.is_sender() {
             // 2.6.7: link-credit(snd) := delivery-count(rcv) + link-credit(rcv) - delivery-count(snd); a receiver that
             // has not seen our Attach yet counts from our initial delivery-count.
@@ -182,6 +183,12 @@ impl Connection {
         if link.is_attached() {
             self.flow_due(id, false);
         }
+    }
+
+    pub(crate) fn set_flow_properties(&mut self, id: LinkId, properties: Option<Map>) {
+        let Some(link) = self.links.get_mut(id).filter(|link| link.is_attached()) else { return };
+        link.flow_properties = properties.map(Box::new);
+        self.flow_due(id, false);
     }
 
     /// Sends what the session's window or the output's limit has held back.

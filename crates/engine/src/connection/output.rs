@@ -145,6 +145,7 @@ impl Connection {
             flow.link_credit = Some(link.credit);
             flow.available = link.is_sender().then_some(link.available.max(link.queue.len() as u32));
             flow.drain = link.drain;
+            flow.properties = link.flow_properties.as_deref().cloned();
         }
         self.write(channel, &flow);
     }

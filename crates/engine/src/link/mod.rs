@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use deuteron_codec::{Attach, DeliveryTag, Error, Role};
+use deuteron_codec::{Attach, DeliveryTag, Error, Map, Role};
 
 use crate::config::{LinkConfig, SendOptions};
 use crate::connection::Connection;
@@ -51,6 +51,10 @@ pub(crate) struct Link {
     pub(crate) credit: u32,
     pub(crate) drain: bool,
     pub(crate) available: u32,
+    /// Goes out with each of our flows.
+    pub(crate) flow_properties: Option<Box<Map>>,
+    /// Came with the peer's last flow.
+    pub(crate) remote_flow_properties: Option<Box<Map>>,
     /// Deliveries of the link in the connection's store.
     pub(crate) deliveries: usize,
     /// Senders: not yet wholly on the wire, oldest first.
@@ -93,6 +97,8 @@ impl Link {
             credit: 0,
             drain: false,
             available: 0,
+            flow_properties: None,
+            remote_flow_properties: None,
             deliveries: 0,
             queue: VecDeque::new(),
             next_tag: 0,
@@ -161,6 +167,9 @@ impl Link {
         self.credit = 0;
         self.drain = false;
         self.available = 0;
+        // A transaction that is named in them has ended with the wire (4.3).
+        self.flow_properties = None;
+        self.remote_flow_properties = None;
         self.held = false;
         self.flow_due = false;
         self.flow_echo = false;
@@ -264,6 +273,17 @@ impl LinkMut<'_> {
     /// Messages that the sending peer says are waiting (2.6.7, available).
     pub fn available(&self) -> u32 {
         self.link().map_or(0, |link| link.available)
+    }
+
+    /// The properties in the peer's last flow on the link (2.7.4): they hold until a flow has others, or none.
+    pub fn remote_flow_properties(&self) -> Option<&Map> {
+        self.link()?.remote_flow_properties.as_deref()
+    }
+
+    /// Puts properties into our flows on the link (2.7.4) from now on, and sends one that has them; `None` ends that.
+    /// They go with the wire. Before the link is attached nothing can be set.
+    pub fn set_flow_properties(&mut self, properties: Option<Map>) {
+        self.connection.set_flow_properties(self.id, properties);
     }
 
     /// Attaches it, answers the peer's Attach, or attaches a detached one again (2.6.3).
