@@ -1,7 +1,35 @@
 //! `deuteron._core`: the native half of the Python packages `proton` and `deuteron`.
+//!
+//! The engine's objects as Proton has them: a `Connection` with sessions, links and deliveries, a `Transport` that turns
+//! them into bytes and back, and a `Collector` of events. Hot ones are whole in here; of the others the base class is, and
+//! the rest is Python (`python/proton`).
 
 use pyo3::prelude::*;
 
+mod connection;
+mod delivery;
+mod event;
+mod link;
+mod names;
+mod session;
+mod state;
+mod transport;
+
 /// What the Python sources of `proton` are built on; not for programs.
-#[pymodule]
-mod _core {}
+#[pymodule(gil_used = true)]
+mod _core {
+    #[pymodule_export]
+    use super::connection::ConnectionCore;
+    #[pymodule_export]
+    use super::delivery::Delivery;
+    #[pymodule_export]
+    use super::event::{Collector, Event, EventBase, dispatch};
+    #[pymodule_export]
+    use super::link::LinkCore;
+    #[pymodule_export]
+    use super::names::register;
+    #[pymodule_export]
+    use super::session::SessionCore;
+    #[pymodule_export]
+    use super::transport::TransportCore;
+}

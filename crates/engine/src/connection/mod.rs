@@ -166,6 +166,11 @@ impl Connection {
         self.wire.as_ref().map(|wire| &wire.security)
     }
 
+    /// Whether our Close has been written on this wire: nothing follows it (2.4.3).
+    pub fn close_is_written(&self) -> bool {
+        self.wire.as_ref().is_some_and(|wire| wire.close_sent)
+    }
+
     /// Whether nothing more will be written on this wire: flush, then shut the socket down.
     pub fn output_done(&self) -> bool {
         self.wire.as_ref().is_none_or(|wire| wire.finished && wire.out.is_empty())

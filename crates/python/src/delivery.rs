@@ -1,0 +1,395 @@
+//! Deliveries: messages on their way, and what becomes of them.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use deuteron_codec::{DeliveryState, DeliveryTag};
+use deuteron_engine::{Connection, DeliveryId, SendOptions};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+use crate::event::no_attribute;
+use crate::link::LinkCore;
+use crate::names::{self, lock};
+use crate::state::{self, LocalState, RemoteParts, remote_parts};
+
+/// A message on its way. Attributes that a program sets on it stay for as long as the delivery does.
+#[pyclass(dict, weakref, module = "proton._delivery", frozen)]
+pub(crate) struct Delivery {
+    link: Py<PyAny>,
+    engine: Arc<Mutex<Connection>>,
+    outgoing: bool,
+    tag: Vec<u8>,
+    progress: Mutex<Progress>,
+}
+
+/// How far a delivery is. What the engine has forgotten is still known here.
+#[derive(Default)]
+pub(crate) struct Progress {
+    /// None until the engine knows of it: an outgoing one that is still being written.
+    pub(crate) id: Option<DeliveryId>,
+    /// Bytes that are written or read, but not sent or handed out.
+    pub(crate) bytes: Vec<u8>,
+    /// Read from the wire, whole.
+    pub(crate) payload: Bytes,
+    pub(crate) complete: bool,
+    pub(crate) advanced: bool,
+    pub(crate) aborted: bool,
+    pub(crate) updated: bool,
+    pub(crate) settled: bool,
+    pub(crate) peer_settled: bool,
+    local_state: u64,
+    remote: Option<DeliveryState>,
+    local: Option<Py<PyAny>>,
+    /// `update` was called, and the peer has not been told.
+    due: bool,
+}
+
+impl Delivery {
+    pub(crate) fn new(
+        link: &Bound<'_, PyAny>,
+        engine: Arc<Mutex<Connection>>,
+        outgoing: bool,
+        tag: Vec<u8>,
+        id: Option<DeliveryId>,
+    ) -> Self {
+        Self {
+            link: link.clone().unbind(),
+            engine,
+            outgoing,
+            tag,
+            progress: Mutex::new(Progress { id, ..Progress::default() }),
+        }
+    }
+
+    pub(crate) fn link<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.link.bind(py).clone()
+    }
+
+    fn core<'py>(&'py self, py: Python<'py>) -> PyResult<&'py Bound<'py, LinkCore>> {
+        Ok(self.link.bind(py).cast::<LinkCore>()?)
+    }
+
+    pub(crate) fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+        lock(&self.progress)
+    }
+
+    pub(crate) fn id(&self) -> Option<DeliveryId> {
+        self.progress().id
+    }
+
+    pub(crate) fn tag_bytes(&self) -> &[u8] {
+        &self.tag
+    }
+
+    /// Its event has been handled.
+    pub(crate) fn seen(&self) {
+        self.progress().updated = false;
+    }
+
+    /// The engine has news of the peer's state.
+    pub(crate) fn refresh(&self, engine: &mut Connection) {
+        let mut progress = self.progress();
+        let Some(id) = progress.id else { return };
+        let Some(delivery) = engine.delivery(id) else { return };
+        progress.remote = delivery.remote_state().cloned();
+        progress.peer_settled = delivery.remotely_settled();
+        progress.updated = true;
+    }
+
+    /// What the transfer says of the state: that of `update`, if it was called before the message left.
+    fn first_state(&self, py: Python<'_>) -> PyResult<Option<DeliveryState>> {
+        let (code, due) = {
+            let mut progress = self.progress();
+            (progress.local_state, std::mem::take(&mut progress.due))
+        };
+        if due { self.to_state(py, code) } else { Ok(None) }
+    }
+
+    fn to_state(&self, py: Python<'_>, code: u64) -> PyResult<Option<DeliveryState>> {
+        let local = self.progress().local.as_ref().map(|local| local.clone_ref(py));
+        match local {
+            Some(local) if code != state::ACCEPTED && code != state::RELEASED => {
+                local.bind(py).extract::<LocalState>()?.to_state(code)
+            }
+            _ => Ok(state::plain(code)),
+        }
+    }
+
+    /// Hands a message that was written to the engine. An error is what the peer would not take.
+    pub(crate) fn send(&self, py: Python<'_>, settled: bool) -> PyResult<()> {
+        let state = self.first_state(py)?;
+        let (bytes, settled) = {
+            let mut progress = self.progress();
+            (std::mem::take(&mut progress.bytes), settled || progress.settled)
+        };
+        let options = SendOptions {
+            tag: DeliveryTag::new(&self.tag),
+            settled: settled.then_some(true),
+            state,
+            ..SendOptions::default()
+        };
+        let id = self.core(py)?.get().id();
+        let mut engine = lock(&self.engine);
+        let Some(mut link) = engine.link(id) else { return Ok(()) };
+        let sent = link.send(deuteron_engine::Payload::Bytes(Bytes::from(bytes)), options);
+        match sent {
+            Ok(id) => {
+                if settled && let Some(mut delivery) = engine.delivery(id) {
+                    delivery.settle();
+                }
+                self.progress().id = Some(id);
+                Ok(())
+            }
+            Err(why) => {
+                drop(engine);
+                Err(names::error(py, "LinkException", why.to_string()))
+            }
+        }
+    }
+
+    /// Tells the peer what `update` said.
+    pub(crate) fn tell(&self, py: Python<'_>) -> PyResult<()> {
+        let (id, code, due) = {
+            let mut progress = self.progress();
+            (progress.id, progress.local_state, std::mem::take(&mut progress.due))
+        };
+        let (Some(id), true) = (id, due) else { return Ok(()) };
+        if let Some(state) = self.to_state(py, code)?
+            && let Some(mut delivery) = lock(&self.engine).delivery(id)
+        {
+            delivery.update(state);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn settle_as(&self, py: Python<'_>, state: Option<u64>) -> PyResult<()> {
+        if let Some(code) = state {
+            let mut progress = self.progress();
+            progress.local_state = code;
+            progress.due = true;
+        }
+        self.settle_now(py)
+    }
+
+    fn settle_now(&self, py: Python<'_>) -> PyResult<()> {
+        let (id, code, due) = {
+            let mut progress = self.progress();
+            if std::mem::replace(&mut progress.settled, true) {
+                return Ok(());
+            }
+            let due = progress.due && progress.id.is_some();
+            progress.due &= !due;
+            (progress.id, progress.local_state, due)
+        };
+        let link = self.core(py)?;
+        if let Some(id) = id {
+            let state = if due { self.to_state(py, code)? } else { None };
+            if let Some(mut delivery) = lock(&self.engine).delivery(id) {
+                delivery.disposition(state, true);
+            }
+            link.get().connection().get().forget_delivery(py, id);
+        }
+        link.get().settled_one();
+        link.get().connection().get().modified(py);
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Delivery {
+    #[classattr]
+    const RECEIVED: u64 = state::RECEIVED;
+    #[classattr]
+    const ACCEPTED: u64 = state::ACCEPTED;
+    #[classattr]
+    const REJECTED: u64 = state::REJECTED;
+    #[classattr]
+    const RELEASED: u64 = state::RELEASED;
+    #[classattr]
+    const MODIFIED: u64 = state::MODIFIED;
+
+    /// The tag that names the delivery on its link.
+    #[getter]
+    fn tag(&self) -> PyResult<String> {
+        Ok(String::from_utf8(self.tag.clone())?)
+    }
+
+    #[getter]
+    fn _tag(&self) -> Vec<u8> {
+        self.tag.clone()
+    }
+
+    /// The link that the delivery belongs to.
+    #[getter(link)]
+    fn py_link<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.link(py)
+    }
+
+    /// The session that the delivery belongs to.
+    #[getter]
+    fn session<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.core(py)?.get().session(py))
+    }
+
+    /// The connection that the delivery belongs to.
+    #[getter]
+    fn connection(&self, py: Python<'_>) -> PyResult<Py<crate::connection::ConnectionCore>> {
+        Ok(self.core(py)?.get().connection().clone_ref(py))
+    }
+
+    /// The transport that the delivery's connection is bound to, if any.
+    #[getter]
+    fn transport<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(self.core(py)?.get().connection().get().transport(py))
+    }
+
+    /// Whether a message is written into this delivery now: the current one of a sender that has credit.
+    #[getter]
+    fn writable(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let this = slf.get();
+        Ok(this.outgoing
+            && this.core(slf.py())?.get().is_current(slf)
+            && this.core(slf.py())?.get().credit_now() > 0)
+    }
+
+    /// Whether a message can be read from this delivery now: the current one of a receiver.
+    #[getter]
+    fn readable(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let this = slf.get();
+        Ok(!this.outgoing && this.core(slf.py())?.get().is_current(slf))
+    }
+
+    /// Whether the peer has changed its state since the last event.
+    #[getter]
+    fn updated(&self) -> bool {
+        self.progress().updated
+    }
+
+    /// Whether the message is not here whole.
+    #[getter]
+    fn partial(&self) -> bool {
+        let progress = self.progress();
+        !self.outgoing && !progress.complete && !progress.aborted
+    }
+
+    /// Whether the sender has given the message up.
+    #[getter]
+    fn aborted(&self) -> bool {
+        self.progress().aborted
+    }
+
+    /// The bytes of the message that wait to be read, or to be sent.
+    #[getter]
+    fn pending(&self) -> usize {
+        let (id, waiting) = {
+            let progress = self.progress();
+            (progress.id, progress.bytes.len() + progress.payload.len())
+        };
+        let more = id.and_then(|id| lock(&self.engine).delivery(id).map(|delivery| delivery.pending()));
+        waiting + more.unwrap_or(0)
+    }
+
+    /// Whether the peer has settled the delivery.
+    #[getter]
+    fn settled(&self) -> bool {
+        self.progress().peer_settled
+    }
+
+    /// The state that we have given, as a number; 0 for none.
+    #[getter]
+    fn _local_state(&self) -> u64 {
+        self.progress().local_state
+    }
+
+    /// The state that the peer has given, as a number; 0 for none.
+    #[getter]
+    fn _remote_state(&self) -> u64 {
+        self.progress().remote.as_ref().map_or(0, state::code)
+    }
+
+    #[getter]
+    fn local_state(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        kind_of_state(py, self._local_state())
+    }
+
+    #[getter]
+    fn remote_state(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        kind_of_state(py, self._remote_state())
+    }
+
+    /// What is said along with our state.
+    #[getter]
+    fn local(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        if let Some(local) = &slf.get().progress().local {
+            return Ok(local.clone_ref(py));
+        }
+        let local = names::get(py, "LocalDisposition")?.call1((slf,))?.unbind();
+        slf.get().progress().local = Some(local.clone_ref(py));
+        Ok(local)
+    }
+
+    /// What the peer said along with its state.
+    #[getter]
+    fn remote(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        Ok(names::get(slf.py(), "RemoteDisposition")?.call1((slf,))?.unbind())
+    }
+
+    fn _remote_parts(&self) -> RemoteParts {
+        remote_parts(self.progress().remote.as_ref())
+    }
+
+    /// Gives the delivery a state.
+    fn update(slf: &Bound<'_, Self>, state: u64) -> PyResult<()> {
+        let this = slf.get();
+        let known = {
+            let mut progress = this.progress();
+            if progress.settled {
+                return Ok(());
+            }
+            progress.local_state = state;
+            let waits = std::mem::replace(&mut progress.due, true);
+            waits || progress.id.is_none()
+        };
+        let connection = this.core(slf.py())?.get().connection().get();
+        if !known {
+            connection.tell_later(slf);
+        }
+        connection.modified(slf.py());
+        Ok(())
+    }
+
+    /// Settles the delivery: whatever it has come to, nothing more will be said about it.
+    fn settle(&self, py: Python<'_>) -> PyResult<()> {
+        self.settle_now(py)
+    }
+
+    /// Gives up a message that is not written whole, and settles.
+    fn abort(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let this = slf.get();
+        {
+            let mut progress = this.progress();
+            progress.aborted = true;
+            progress.bytes.clear();
+        }
+        this.core(slf.py())?.get().give_up(slf);
+        this.settle_now(slf.py())
+    }
+
+    fn __getattr__(&self, name: &str) -> PyResult<Py<PyAny>> {
+        Err(no_attribute(name))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.link)?;
+        match self.progress.try_lock() {
+            Ok(progress) => visit.call(&progress.local),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+fn kind_of_state(py: Python<'_>, code: u64) -> PyResult<Py<PyAny>> {
+    Ok(names::get(py, "disposition_type")?.call1((code,))?.unbind())
+}

@@ -1,0 +1,661 @@
+//! Links: senders and receivers.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use deuteron_codec::{
+    AttachTarget, Coordinator, ReceiverSettleMode, SenderSettleMode, Source, Symbol, Target,
+    TerminusDurability, TerminusExpiryPolicy,
+};
+use deuteron_engine::{Connection, EndpointState, LinkId};
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes};
+
+use crate::connection::ConnectionCore;
+use crate::delivery::Delivery;
+use crate::event::Kind;
+use crate::names::{self, lock};
+use crate::session::SessionCore;
+use crate::state::{
+    ConditionParts, condition_parts, decode_map, decode_symbols, encode_map, encode_symbols, endpoint_state,
+    to_error,
+};
+
+/// What Python's `Link` is built on.
+#[pyclass(subclass, dict, weakref, module = "proton", frozen)]
+pub(crate) struct LinkCore {
+    session: Py<PyAny>,
+    connection: Py<ConnectionCore>,
+    engine: Arc<Mutex<Connection>>,
+    id: LinkId,
+    sender: bool,
+    name: String,
+    traffic: Mutex<Traffic>,
+}
+
+/// The messages of a link that the program is busy with.
+#[derive(Default)]
+pub(crate) struct Traffic {
+    /// Made or arrived, and not advanced past: the first is the current one.
+    waiting: VecDeque<Py<Delivery>>,
+    /// Advanced past, and not handed to the engine: the end of the turn does that.
+    outbox: u32,
+    /// A receiver's credit that the peer has not used.
+    granted: u32,
+    drained: u32,
+    unsettled: u32,
+    next_tag: u64,
+    local_detached: bool,
+    pre_settled: bool,
+}
+
+/// A terminus as Python hands it over and reads it: type, address, durability, expiry policy, timeout, dynamic, distribution mode, and
+/// encoded: properties, capabilities, outcomes, filter.
+type TerminusParts = (
+    u32,
+    Option<String>,
+    u32,
+    String,
+    u32,
+    bool,
+    u32,
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+);
+
+/// What the peer's Attach says: termini, settle modes, maximum size, properties, and the capabilities.
+type AttachParts = (Option<TerminusParts>, Option<TerminusParts>, u8, u8, u64, Option<Vec<u8>>);
+
+const COORDINATOR: u32 = 3;
+
+/// A link's key in Python: what the class is called with.
+#[pyclass(frozen, module = "proton")]
+pub(crate) struct LinkKey(pub(crate) LinkId, pub(crate) bool);
+
+impl LinkCore {
+    pub(crate) fn is_sender(&self) -> bool {
+        self.sender
+    }
+
+    pub(crate) fn id(&self) -> LinkId {
+        self.id
+    }
+
+    pub(crate) fn connection(&self) -> &Py<ConnectionCore> {
+        &self.connection
+    }
+
+    pub(crate) fn session<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.session.bind(py).clone()
+    }
+
+    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        lock(&self.traffic)
+    }
+
+    pub(crate) fn is_current(&self, delivery: &Bound<'_, Delivery>) -> bool {
+        self.traffic().waiting.front().is_some_and(|first| first.is(delivery))
+    }
+
+    pub(crate) fn credit_now(&self) -> i64 {
+        let traffic = self.traffic();
+        if !self.sender {
+            return i64::from(traffic.granted) + traffic.waiting.len() as i64;
+        }
+        let credit = lock(&self.engine).link(self.id).map_or(0, |link| link.credit());
+        credit - i64::from(traffic.outbox)
+    }
+
+    pub(crate) fn settled_one(&self) {
+        let mut traffic = self.traffic();
+        traffic.unsettled = traffic.unsettled.saturating_sub(1);
+    }
+
+    /// A message has begun to arrive.
+    pub(crate) fn arrived(&self, delivery: &Bound<'_, Delivery>) {
+        let mut traffic = self.traffic();
+        traffic.waiting.push_back(delivery.clone().unbind());
+        traffic.granted = traffic.granted.saturating_sub(1);
+        traffic.unsettled += 1;
+    }
+
+    /// One of the outbox has been handed to the engine.
+    pub(crate) fn sent_one(&self) {
+        let mut traffic = self.traffic();
+        traffic.outbox = traffic.outbox.saturating_sub(1);
+    }
+
+    /// The peer has used up the credit that it was asked to use up.
+    pub(crate) fn credit_drained(&self) {
+        let mut traffic = self.traffic();
+        traffic.drained += std::mem::take(&mut traffic.granted);
+    }
+
+    /// The wire is gone, and the credit with it.
+    pub(crate) fn unbound(&self) {
+        self.traffic().granted = 0;
+    }
+
+    pub(crate) fn give_up(&self, delivery: &Bound<'_, Delivery>) {
+        self.traffic().waiting.retain(|waiting| !waiting.is(delivery));
+    }
+
+    fn raise(slf: &Bound<'_, Self>, kind: Kind) {
+        slf.get().connection.get().raise(slf.py(), kind, slf.as_any());
+    }
+
+    fn over(slf: &Bound<'_, Self>, condition: Option<ConditionParts>, closed: bool) -> PyResult<()> {
+        let this = slf.get();
+        let connection = this.connection.get();
+        connection.flush(slf.py())?;
+        let condition = condition.map(to_error).transpose()?;
+        if let Some(mut link) = lock(&this.engine).link(this.id) {
+            if closed { link.close(condition) } else { link.detach(condition) }
+        }
+        Self::raise(slf, if closed { Kind::LinkLocalClose } else { Kind::LinkLocalDetach });
+        connection.after(slf.py())
+    }
+
+    /// The default tag of the next message.
+    fn next_tag(&self) -> Vec<u8> {
+        let mut traffic = self.traffic();
+        traffic.next_tag += 1;
+        traffic.next_tag.to_string().into_bytes()
+    }
+
+    fn create<'py>(slf: &Bound<'py, Self>, tag: Vec<u8>) -> PyResult<Bound<'py, Delivery>> {
+        let delivery = Delivery::new(slf.as_any(), slf.get().engine.clone(), slf.get().sender, tag, None);
+        slf.get().traffic().unsettled += 1;
+        Bound::new(slf.py(), delivery)
+    }
+
+    /// The current message is written: it is sent at the end of the turn.
+    fn finish(slf: &Bound<'_, Self>, delivery: &Bound<'_, Delivery>) {
+        let this = slf.get();
+        {
+            let mut progress = delivery.get().progress();
+            progress.advanced = true;
+            progress.complete = true;
+        }
+        this.traffic().outbox += 1;
+        this.connection.get().send_later(delivery);
+        this.connection.get().modified(slf.py());
+    }
+}
+
+#[pymethods]
+impl LinkCore {
+    #[new]
+    fn new(session: &Bound<'_, SessionCore>, key: &Bound<'_, LinkKey>) -> Self {
+        let py = session.py();
+        let connection = session.get().connection(py);
+        let engine = connection.get().engine();
+        let name = lock(&engine).link(key.get().0).map_or_else(String::new, |link| link.name().to_owned());
+        Self {
+            session: session.as_any().clone().unbind(),
+            connection: connection.unbind(),
+            engine,
+            id: key.get().0,
+            sender: key.get().1,
+            name,
+            traffic: Mutex::default(),
+        }
+    }
+
+    /// The name that both sides know the link by.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether messages go out on the link.
+    #[getter(is_sender)]
+    fn py_is_sender(&self) -> bool {
+        self.sender
+    }
+
+    /// Whether messages come in on the link.
+    #[getter(is_receiver)]
+    fn py_is_receiver(&self) -> bool {
+        !self.sender
+    }
+
+    /// The session that the link belongs to.
+    #[getter(session)]
+    fn py_session<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.session(py)
+    }
+
+    /// The connection that the link belongs to.
+    #[getter(connection)]
+    fn py_connection(&self, py: Python<'_>) -> Py<ConnectionCore> {
+        self.connection.clone_ref(py)
+    }
+
+    /// The transport that the link's connection is bound to, if any.
+    #[getter]
+    fn transport<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.connection.get().transport(py)
+    }
+
+    /// The bits of both sides' states.
+    #[getter]
+    pub(crate) fn state(&self) -> u32 {
+        let mut engine = lock(&self.engine);
+        engine.link(self.id).map_or(0o44, |link| endpoint_state(link.local_state(), link.remote_state()))
+    }
+
+    /// How many messages may be sent, or may still come.
+    #[getter]
+    fn credit(&self) -> i64 {
+        self.credit_now()
+    }
+
+    /// How many messages wait: to be sent, or to be read.
+    #[getter]
+    fn queued(&self) -> usize {
+        let traffic = self.traffic();
+        if !self.sender {
+            return traffic.waiting.len();
+        }
+        traffic.outbox as usize + lock(&self.engine).link(self.id).map_or(0, |link| link.queued())
+    }
+
+    /// How many deliveries of the link are not settled by us.
+    #[getter]
+    fn unsettled(&self) -> u32 {
+        self.traffic().unsettled
+    }
+
+    /// How many messages the sender says it has.
+    #[getter]
+    fn available(&self) -> u32 {
+        lock(&self.engine).link(self.id).map_or(0, |link| link.available())
+    }
+
+    /// The delivery that is written or read now.
+    #[getter]
+    fn current(&self, py: Python<'_>) -> Option<Py<Delivery>> {
+        self.traffic().waiting.front().map(|first| first.clone_ref(py))
+    }
+
+    /// Whether the receiver has asked for its credit to be used up.
+    #[getter]
+    fn _drain_mode(&self) -> bool {
+        let mut engine = lock(&self.engine);
+        engine.link(self.id).is_some_and(|link| link.drain_requested() || link.is_draining())
+    }
+
+    /// A delivery to write a message into.
+    fn _delivery<'py>(slf: &Bound<'py, Self>, tag: Vec<u8>) -> PyResult<Bound<'py, Delivery>> {
+        let delivery = Self::create(slf, tag)?;
+        slf.get().traffic().waiting.push_back(delivery.clone().unbind());
+        Ok(delivery)
+    }
+
+    /// Goes on to the next delivery: what was written is whole, what was read is done with. False if there is none.
+    fn advance(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let this = slf.get();
+        let first = this.traffic().waiting.pop_front();
+        let Some(first) = first else { return Ok(false) };
+        let delivery = first.bind(slf.py());
+        if this.sender {
+            Self::finish(slf, delivery);
+        } else {
+            delivery.get().progress().advanced = true;
+            if let Some(id) = delivery.get().id()
+                && let Some(mut delivery) = lock(&this.engine).delivery(id)
+            {
+                let _unread = delivery.take();
+            }
+        }
+        Ok(true)
+    }
+
+    /// Adds bytes to the current delivery; None if there is no current delivery.
+    fn _stream(&self, py: Python<'_>, bytes: &[u8]) -> Option<usize> {
+        let current = self.traffic().waiting.front().map(|first| first.clone_ref(py))?;
+        current.get().progress().bytes.extend_from_slice(bytes);
+        Some(bytes.len())
+    }
+
+    /// At most `limit` bytes of the current delivery: None at its end, an empty array if more is to come. False if there is none.
+    fn _read<'py>(&self, py: Python<'py>, limit: usize) -> Result<Option<Bound<'py, PyByteArray>>, PyErr> {
+        let current = self.traffic().waiting.front().map(|first| first.clone_ref(py));
+        let Some(current) = current else {
+            return Err(names::error(py, "LinkException", "[-5]: no current delivery"));
+        };
+        let mut progress = current.get().progress();
+        if progress.payload.is_empty()
+            && let Some(id) = progress.id
+            && let Some(mut delivery) = lock(&self.engine).delivery(id)
+        {
+            progress.payload =
+                if progress.complete { delivery.take() } else { delivery.read().unwrap_or_default() };
+        }
+        if progress.payload.is_empty() {
+            let done = progress.complete || progress.aborted;
+            return Ok(if done { None } else { Some(PyByteArray::new(py, &[])) });
+        }
+        let count = limit.min(progress.payload.len());
+        Ok(Some(PyByteArray::new(py, &progress.payload.split_to(count))))
+    }
+
+    /// Sends an encoded message as one delivery.
+    fn _send_bytes<'py>(
+        slf: &Bound<'py, Self>,
+        bytes: Vec<u8>,
+        tag: Option<Vec<u8>>,
+    ) -> PyResult<Bound<'py, Delivery>> {
+        let delivery = Self::create(slf, tag.unwrap_or_else(|| slf.get().next_tag()))?;
+        delivery.get().progress().bytes = bytes;
+        Self::finish(slf, &delivery);
+        if slf.get().traffic().pre_settled {
+            delivery.get().settle_as(slf.py(), None)?;
+        }
+        Ok(delivery)
+    }
+
+    /// The bytes of the current delivery, which is done with; None if it is not here whole.
+    fn _take_bytes<'py>(
+        slf: &Bound<'py, Self>,
+    ) -> PyResult<Option<(Bound<'py, Delivery>, Bound<'py, PyBytes>)>> {
+        let (py, this) = (slf.py(), slf.get());
+        let current = this.traffic().waiting.front().map(|first| first.clone_ref(py));
+        let Some(current) = current else { return Ok(None) };
+        let payload = {
+            let mut progress = current.get().progress();
+            if !progress.complete {
+                return Ok(None);
+            }
+            progress.advanced = true;
+            let payload = std::mem::take(&mut progress.payload);
+            match progress.id {
+                Some(id) if payload.is_empty() => {
+                    lock(&this.engine).delivery(id).map(|mut delivery| delivery.take()).unwrap_or_default()
+                }
+                _ => payload,
+            }
+        };
+        this.traffic().waiting.pop_front();
+        Ok(Some((current.bind(py).clone(), PyBytes::new(py, &payload))))
+    }
+
+    /// Gives the peer credit for so many more messages.
+    fn _flow(slf: &Bound<'_, Self>, count: u32) {
+        let this = slf.get();
+        if let Some(mut link) = lock(&this.engine).link(this.id) {
+            link.add_credit(count);
+        }
+        this.traffic().granted += count;
+        this.connection.get().modified(slf.py());
+    }
+
+    fn _drain(slf: &Bound<'_, Self>, count: u32) -> PyResult<()> {
+        let this = slf.get();
+        if count > 0 {
+            Self::_flow(slf, count);
+        }
+        if let Some(mut link) = lock(&this.engine).link(this.id) {
+            link.drain();
+        }
+        this.connection.get().after(slf.py())
+    }
+
+    /// Whether credit is still to be used up by the peer.
+    fn _draining(&self) -> bool {
+        lock(&self.engine).link(self.id).is_some_and(|link| link.is_draining())
+    }
+
+    /// A sender: gives back the credit that it has no messages for. A receiver: how much was given back since the last call.
+    fn _drained(slf: &Bound<'_, Self>) -> PyResult<i64> {
+        let this = slf.get();
+        if !this.sender {
+            return Ok(i64::from(std::mem::take(&mut this.traffic().drained)));
+        }
+        this.connection.get().flush(slf.py())?;
+        let returned = match lock(&this.engine).link(this.id) {
+            Some(mut link) if link.drain_requested() => {
+                let credit = link.credit().max(0);
+                link.drained();
+                credit
+            }
+            _ => 0,
+        };
+        this.connection.get().after(slf.py())?;
+        Ok(returned)
+    }
+
+    fn _offered(slf: &Bound<'_, Self>, count: u32) {
+        if let Some(mut link) = lock(&slf.get().engine).link(slf.get().id) {
+            link.offered(count);
+        }
+        slf.get().connection.get().modified(slf.py());
+    }
+
+    /// Opens our side, with all that the Attach says.
+    fn _open(
+        slf: &Bound<'_, Self>,
+        source: TerminusParts,
+        target: TerminusParts,
+        modes: (u8, u8),
+        max_message_size: u64,
+        properties: Option<Vec<u8>>,
+    ) -> PyResult<()> {
+        let this = slf.get();
+        let (source, target) = (to_source(source)?, to_target(target)?);
+        let properties = decode_map(properties)?;
+        let mut fresh = false;
+        if let Some(mut link) = lock(&this.engine).link(this.id) {
+            fresh = link.local_state() == EndpointState::Uninit;
+            if let Some(config) = link.config_mut() {
+                config.source = source;
+                config.target = target;
+                config.snd_settle_mode = snd_settle_mode(modes.0);
+                config.rcv_settle_mode =
+                    if modes.1 == 1 { ReceiverSettleMode::Second } else { ReceiverSettleMode::First };
+                config.max_message_size = max_message_size;
+                config.properties = properties;
+            }
+            link.attach();
+        }
+        this.traffic().pre_settled = modes.0 == 1;
+        if fresh {
+            Self::raise(slf, Kind::LinkLocalOpen);
+        }
+        this.connection.get().after(slf.py())
+    }
+
+    fn _close(slf: &Bound<'_, Self>, condition: Option<ConditionParts>) -> PyResult<()> {
+        if slf.get().state() & 4 != 0 {
+            return Ok(());
+        }
+        Self::over(slf, condition, true)
+    }
+
+    fn _detach(slf: &Bound<'_, Self>, condition: Option<ConditionParts>) -> PyResult<()> {
+        if std::mem::replace(&mut slf.get().traffic().local_detached, true) {
+            return Ok(());
+        }
+        Self::over(slf, condition, false)
+    }
+
+    fn _remote_condition(&self) -> Option<ConditionParts> {
+        lock(&self.engine).link(self.id)?.remote_error().map(condition_parts)
+    }
+
+    /// What the peer's Attach says; None before it is here.
+    fn _remote_attach(&self) -> Option<AttachParts> {
+        let mut engine = lock(&self.engine);
+        let link = engine.link(self.id)?;
+        let attach = link.remote_attach()?;
+        Some((
+            attach.source.as_deref().map(source_parts),
+            attach.target.as_deref().map(target_parts),
+            attach.snd_settle_mode as u8,
+            attach.rcv_settle_mode as u8,
+            attach.max_message_size.unwrap_or(0),
+            encode_map(attach.properties.as_ref()),
+        ))
+    }
+
+    fn _free(&self, py: Python<'_>) {
+        let waiting = std::mem::take(&mut self.traffic().waiting);
+        drop(waiting);
+        if let Some(mut link) = lock(&self.engine).link(self.id) {
+            link.free();
+        }
+        self.connection.get().forget_link(py, self.id);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.session)?;
+        visit.call(&self.connection)?;
+        let Ok(traffic) = self.traffic.try_lock() else { return Ok(()) };
+        for delivery in &traffic.waiting {
+            visit.call(delivery)?;
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        let waiting = std::mem::take(&mut self.traffic().waiting);
+        drop(waiting);
+    }
+}
+
+fn snd_settle_mode(mode: u8) -> SenderSettleMode {
+    match mode {
+        0 => SenderSettleMode::Unsettled,
+        1 => SenderSettleMode::Settled,
+        _ => SenderSettleMode::Mixed,
+    }
+}
+
+fn durability(value: u32) -> TerminusDurability {
+    match value {
+        1 => TerminusDurability::Configuration,
+        2 => TerminusDurability::UnsettledState,
+        _ => TerminusDurability::None,
+    }
+}
+
+fn expiry_policy(name: &str) -> PyResult<TerminusExpiryPolicy> {
+    Ok(match name {
+        "link-detach" => TerminusExpiryPolicy::LinkDetach,
+        "session-end" => TerminusExpiryPolicy::SessionEnd,
+        "connection-close" => TerminusExpiryPolicy::ConnectionClose,
+        "never" => TerminusExpiryPolicy::Never,
+        other => return Err(PyErr::new::<PyTypeError, _>(format!("{other:?} is no expiry policy"))),
+    })
+}
+
+fn expiry_name(policy: TerminusExpiryPolicy) -> String {
+    match policy {
+        TerminusExpiryPolicy::LinkDetach => "link-detach",
+        TerminusExpiryPolicy::SessionEnd => "session-end",
+        TerminusExpiryPolicy::ConnectionClose => "connection-close",
+        TerminusExpiryPolicy::Never => "never",
+    }
+    .to_owned()
+}
+
+fn to_source(parts: TerminusParts) -> PyResult<Option<Source>> {
+    let (kind, address, durable, expiry, timeout, dynamic, mode, properties, capabilities, outcomes, filter) =
+        parts;
+    if kind == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Source {
+        address,
+        durable: durability(durable),
+        expiry_policy: expiry_policy(&expiry)?,
+        timeout,
+        dynamic,
+        dynamic_node_properties: decode_map(properties)?,
+        distribution_mode: match mode {
+            1 => Some(Symbol::from("copy")),
+            2 => Some(Symbol::from("move")),
+            _ => None,
+        },
+        filter: decode_map(filter)?,
+        outcomes: decode_symbols(outcomes)?,
+        capabilities: decode_symbols(capabilities)?,
+        ..Source::default()
+    }))
+}
+
+fn to_target(parts: TerminusParts) -> PyResult<Option<AttachTarget>> {
+    let (kind, address, durable, expiry, timeout, dynamic, _, properties, capabilities, _, _) = parts;
+    if kind == 0 {
+        return Ok(None);
+    }
+    let capabilities = decode_symbols(capabilities)?;
+    if kind == COORDINATOR {
+        return Ok(Some(AttachTarget::Coordinator(Coordinator { capabilities })));
+    }
+    Ok(Some(AttachTarget::Target(Target {
+        address,
+        durable: durability(durable),
+        expiry_policy: expiry_policy(&expiry)?,
+        timeout,
+        dynamic,
+        dynamic_node_properties: decode_map(properties)?,
+        capabilities,
+    })))
+}
+
+fn source_parts(source: &Source) -> TerminusParts {
+    (
+        1,
+        source.address.clone(),
+        source.durable as u32,
+        expiry_name(source.expiry_policy),
+        source.timeout,
+        source.dynamic,
+        match source.distribution_mode.as_ref().map(Symbol::as_str) {
+            Some("copy") => 1,
+            Some("move") => 2,
+            _ => 0,
+        },
+        encode_map(source.dynamic_node_properties.as_ref()),
+        encode_symbols(&source.capabilities),
+        encode_symbols(&source.outcomes),
+        encode_map(source.filter.as_ref()),
+    )
+}
+
+fn target_parts(target: &AttachTarget) -> TerminusParts {
+    match target {
+        AttachTarget::Target(target) => (
+            2,
+            target.address.clone(),
+            target.durable as u32,
+            expiry_name(target.expiry_policy),
+            target.timeout,
+            target.dynamic,
+            0,
+            encode_map(target.dynamic_node_properties.as_ref()),
+            encode_symbols(&target.capabilities),
+            None,
+            None,
+        ),
+        AttachTarget::Coordinator(coordinator) => (
+            COORDINATOR,
+            None,
+            0,
+            expiry_name(TerminusExpiryPolicy::default()),
+            0,
+            false,
+            0,
+            None,
+            encode_symbols(&coordinator.capabilities),
+            None,
+            None,
+        ),
+    }
+}

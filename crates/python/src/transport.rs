@@ -1,0 +1,617 @@
+//! Transports: the bytes of a connection, without sockets.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use deuteron_engine::sasl::{Password, SaslClientConfig, SaslServerConfig};
+use deuteron_engine::{ConnectionRole, OutBuf, SaslConfig, Security, Trace};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::connection::ConnectionCore;
+use crate::event::Kind;
+use crate::names::lock;
+use crate::state::ConditionParts;
+
+/// What Python's `Transport` is built on.
+#[pyclass(subclass, dict, weakref, module = "proton", frozen)]
+pub(crate) struct TransportCore {
+    server: bool,
+    wire: Mutex<Wire>,
+}
+
+#[derive(Default)]
+struct Wire {
+    connection: Option<Py<ConnectionCore>>,
+    /// Whether the engine has been given its wire, which the first byte in either direction does.
+    started: bool,
+    input: BytesMut,
+    output: BytesMut,
+    scratch: OutBuf,
+    head_closed: bool,
+    tail_closed: bool,
+    closed: bool,
+    /// Whether the event that tells of output is in the queue.
+    noted: bool,
+    condition: Option<ConditionParts>,
+    error_told: bool,
+    settings: Settings,
+    sasl: Option<Sasl>,
+    clock: Clock,
+    received: FrameCount,
+    sent: FrameCount,
+    was_authenticated: bool,
+    user: Option<String>,
+    mechanism: Option<String>,
+}
+
+struct Settings {
+    max_frame_size: u32,
+    channel_max: u16,
+    idle_timeout: Duration,
+    require_auth: bool,
+    trace: Option<Trace>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_frame_size: 32_768,
+            channel_max: 32_767,
+            idle_timeout: Duration::ZERO,
+            require_auth: false,
+            trace: None,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Sasl {
+    allowed: Option<Vec<String>>,
+    allow_insecure: bool,
+}
+
+/// Time as the program tells it: only `tick` moves it.
+struct Clock {
+    base: Instant,
+    first: Option<f64>,
+    now: Instant,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        let base = Instant::now();
+        Self { base, first: None, now: base }
+    }
+}
+
+impl Clock {
+    fn set(&mut self, seconds: f64) {
+        let first = *self.first.get_or_insert(seconds);
+        if let Ok(passed) = Duration::try_from_secs_f64(seconds - first) {
+            self.now = self.now.max(self.base + passed);
+        }
+    }
+
+    fn seconds(&self, at: Instant) -> f64 {
+        self.first.unwrap_or(0.0) + at.saturating_duration_since(self.base).as_secs_f64()
+    }
+}
+
+/// Counts the frames of a stream as its bytes pass.
+#[derive(Default)]
+struct FrameCount {
+    frames: u64,
+    /// Bytes until the next header, and how much of that is here.
+    skip: usize,
+    head: Vec<u8>,
+}
+
+impl FrameCount {
+    fn pass(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            bytes = &bytes[skipped..];
+            let wanted = (8 - self.head.len()).min(bytes.len());
+            self.head.extend_from_slice(&bytes[..wanted]);
+            bytes = &bytes[wanted..];
+            if let Some(head) = self.head.first_chunk::<4>().filter(|_| self.head.len() == 8) {
+                if head != b"AMQP" {
+                    self.frames += 1;
+                    self.skip = (u32::from_be_bytes(*head) as usize).saturating_sub(8);
+                }
+                self.head.clear();
+            }
+        }
+    }
+}
+
+/// How many bytes may be pushed at once.
+const CAPACITY: usize = 64 << 10;
+const FIRST_CAPACITY: usize = 8192;
+
+impl TransportCore {
+    fn wire(&self) -> MutexGuard<'_, Wire> {
+        lock(&self.wire)
+    }
+
+    pub(crate) fn bound_to<'py>(&self, py: Python<'py>) -> Option<Bound<'py, ConnectionCore>> {
+        self.wire().connection.as_ref().map(|connection| connection.bind(py).clone())
+    }
+
+    /// Remembers that there may be output; true if nobody has been told yet.
+    pub(crate) fn note_modified(&self) -> bool {
+        !std::mem::replace(&mut self.wire().noted, true)
+    }
+
+    /// An event about the transport has been handled.
+    pub(crate) fn seen(&self, kind: u16) {
+        if kind == Kind::Transport as u16 {
+            self.wire().noted = false;
+        }
+    }
+
+    pub(crate) fn tell_connection(&self, py: Python<'_>, kind: Kind) {
+        if let Some(connection) = self.bound_to(py) {
+            connection.get().raise(py, kind, connection.as_any());
+        }
+    }
+
+    fn tell(slf: &Bound<'_, Self>, kind: Kind) {
+        if let Some(connection) = slf.get().bound_to(slf.py()) {
+            connection.get().raise(slf.py(), kind, slf.as_any());
+        }
+    }
+
+    /// Nothing more will be read.
+    pub(crate) fn end_tail(slf: &Bound<'_, Self>) {
+        if !std::mem::replace(&mut slf.get().wire().tail_closed, true) {
+            Self::tell(slf, Kind::TransportTailClosed);
+            Self::maybe_closed(slf);
+        }
+    }
+
+    /// Nothing more will be written.
+    fn end_head(slf: &Bound<'_, Self>) {
+        if !std::mem::replace(&mut slf.get().wire().head_closed, true) {
+            Self::tell(slf, Kind::TransportHeadClosed);
+            Self::maybe_closed(slf);
+        }
+    }
+
+    fn maybe_closed(slf: &Bound<'_, Self>) {
+        let closed = {
+            let mut wire = slf.get().wire();
+            wire.head_closed && wire.tail_closed && !std::mem::replace(&mut wire.closed, true)
+        };
+        if closed {
+            Self::tell(slf, Kind::TransportClosed);
+        }
+    }
+
+    /// The engine gave the wire up.
+    pub(crate) fn failed(slf: &Bound<'_, Self>, condition: Option<ConditionParts>) {
+        let told = {
+            let mut wire = slf.get().wire();
+            if wire.condition.is_none() {
+                wire.condition = condition;
+            }
+            std::mem::replace(&mut wire.error_told, true)
+        };
+        if !told {
+            Self::tell(slf, Kind::TransportError);
+            Self::end_tail(slf);
+        }
+    }
+
+    /// Gives the engine its wire, with all that has been set until now.
+    fn start(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(connection) = this.bound_to(py) else { return Ok(()) };
+        if std::mem::replace(&mut this.wire().started, true) {
+            return Ok(());
+        }
+        type Credentials = (Option<String>, Option<String>, Option<String>);
+        let credentials: Credentials = connection.getattr("_credentials")?.extract()?;
+        let mut security = Security::default();
+        // Without randomness SCRAM is not used.
+        let _ = getrandom::fill(&mut security.nonce);
+        let wire = this.wire();
+        let sasl = wire.sasl(this.server, credentials);
+        connection.get().with(|engine| {
+            let config = engine.config_mut();
+            config.role = if this.server { ConnectionRole::Server } else { ConnectionRole::Client };
+            config.max_frame_size = match wire.settings.max_frame_size {
+                0 => u32::MAX,
+                size => size,
+            };
+            config.channel_max = wire.settings.channel_max;
+            config.idle_timeout = Some(wire.settings.idle_timeout).filter(|timeout| !timeout.is_zero());
+            config.trace = wire.settings.trace.clone();
+            config.sasl = sasl;
+            engine.bind(security, wire.clock.now);
+        });
+        drop(wire);
+        connection.get().pump(py)
+    }
+
+    /// Lets the engine read what has been pushed.
+    fn read(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        Self::start(slf)?;
+        let Some(connection) = this.bound_to(py) else { return Ok(()) };
+        let (mut input, now) = {
+            let mut wire = this.wire();
+            (std::mem::take(&mut wire.input), wire.clock.now)
+        };
+        connection.get().with(|engine| engine.handle_input(&mut input, now));
+        this.wire().input = input;
+        this.look(&connection);
+        connection.get().pump(py)
+    }
+
+    /// Notes what the engine knows of the peer only while it has a wire.
+    fn look(&self, connection: &Bound<'_, ConnectionCore>) {
+        let mut wire = self.wire();
+        if wire.mechanism.is_none() {
+            connection.get().with(|engine| {
+                wire.mechanism = engine.sasl_mechanism().map(str::to_owned);
+                wire.user = engine.authenticated_identity().map(str::to_owned);
+                wire.was_authenticated |= wire.mechanism.is_some();
+            });
+        }
+    }
+
+    /// Lets the engine write what is due.
+    fn write(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(connection) = this.bound_to(py) else { return Ok(()) };
+        Self::start(slf)?;
+        connection.get().flush(py)?;
+        if this.wire().head_closed {
+            return connection.get().pump(py);
+        }
+        let ended = {
+            let mut wire = this.wire();
+            let now = wire.clock.now;
+            let mut scratch = std::mem::take(&mut wire.scratch);
+            let ended = connection.get().with(|engine| {
+                while wire.output.len() < CAPACITY && engine.poll_transmit(now, &mut scratch) {
+                    while scratch.has_remaining() {
+                        let chunk = scratch.chunk();
+                        wire.sent.pass(chunk);
+                        wire.output.extend_from_slice(chunk);
+                        let written = chunk.len();
+                        scratch.advance(written);
+                    }
+                }
+                engine.pending_output() == 0 && (engine.close_is_written() || engine.output_done())
+            });
+            wire.scratch = scratch;
+            ended && wire.output.is_empty()
+        };
+        connection.get().pump(py)?;
+        if ended {
+            Self::end_head(slf);
+        }
+        Ok(())
+    }
+}
+
+impl Wire {
+    fn sasl(
+        &self,
+        server: bool,
+        credentials: (Option<String>, Option<String>, Option<String>),
+    ) -> SaslConfig {
+        let (username, password, authorization) = credentials;
+        match (&self.sasl, server) {
+            (Some(sasl), false) => SaslConfig::Client(SaslClientConfig {
+                username,
+                password: password.map(Password::new),
+                authorization,
+                allowed_mechanisms: sasl.allowed.clone(),
+                allow_insecure: sasl.allow_insecure,
+            }),
+            (None, false) => SaslConfig::Disabled,
+            (sasl, true) => {
+                let sasl = sasl.as_ref();
+                let offered = || {
+                    let anonymous = (!self.settings.require_auth).then_some("ANONYMOUS");
+                    ["EXTERNAL"].into_iter().chain(anonymous).map(str::to_owned).collect()
+                };
+                SaslConfig::Server(SaslServerConfig {
+                    mechanisms: sasl.and_then(|sasl| sasl.allowed.clone()).unwrap_or_else(offered),
+                    authenticator: None,
+                    require: self.settings.require_auth,
+                    allow_insecure: sasl.is_some_and(|sasl| sasl.allow_insecure),
+                })
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl TransportCore {
+    #[new]
+    #[pyo3(signature = (server=false))]
+    fn new(server: bool) -> Self {
+        Self { server, wire: Mutex::default() }
+    }
+
+    fn _is_server(&self) -> bool {
+        self.server
+    }
+
+    /// The connection that the transport is bound to, if any.
+    #[getter]
+    fn connection<'py>(&self, py: Python<'py>) -> Option<Bound<'py, ConnectionCore>> {
+        self.bound_to(py)
+    }
+
+    /// Binds; false if one of the two is bound already.
+    fn _bind(slf: &Bound<'_, Self>, connection: &Bound<'_, ConnectionCore>) -> PyResult<bool> {
+        let (py, this) = (slf.py(), slf.get());
+        if this.wire().connection.is_some() || connection.get().transport(py).is_some() {
+            return Ok(false);
+        }
+        this.wire().connection = Some(connection.clone().unbind());
+        connection.get().set_transport(Some(slf.as_any().clone().unbind()));
+        connection.get().raise(py, Kind::ConnectionBound, connection.as_any());
+        if !this.wire().input.is_empty() {
+            Self::read(slf)?;
+        }
+        Ok(true)
+    }
+
+    /// Parts transport and connection; the connection's endpoints stay.
+    fn unbind(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(connection) = this.bound_to(py) else { return Ok(()) };
+        this.look(&connection);
+        connection.get().flush(py)?;
+        let now = this.wire().clock.now;
+        connection.get().with(|engine| engine.unbind(None, now));
+        connection.get().unbound(py)?;
+        this.wire().connection = None;
+        connection.get().set_transport(None);
+        connection.get().raise(py, Kind::ConnectionUnbound, connection.as_any());
+        Ok(())
+    }
+
+    /// How many bytes may be pushed; -1 at the end of the stream.
+    fn capacity(&self) -> i64 {
+        let wire = self.wire();
+        if wire.tail_closed {
+            return -1;
+        }
+        let capacity = if wire.received.frames == 0 { FIRST_CAPACITY } else { CAPACITY };
+        // What cannot be read before a connection is bound has to fit as well.
+        if wire.connection.is_none() {
+            capacity.saturating_sub(wire.input.len()) as i64
+        } else {
+            capacity as i64
+        }
+    }
+
+    /// Takes bytes that came from the peer.
+    fn _push(slf: &Bound<'_, Self>, bytes: &[u8]) -> PyResult<usize> {
+        {
+            let mut wire = slf.get().wire();
+            if wire.tail_closed {
+                return Ok(0);
+            }
+            wire.input.extend_from_slice(bytes);
+            wire.received.pass(bytes);
+        }
+        Self::read(slf)?;
+        Ok(bytes.len())
+    }
+
+    /// How many bytes there are to write; -1 at the end of the stream.
+    fn pending(slf: &Bound<'_, Self>) -> PyResult<i64> {
+        Self::write(slf)?;
+        let wire = slf.get().wire();
+        Ok(match wire.output.len() {
+            0 if wire.head_closed => -1,
+            length => length as i64,
+        })
+    }
+
+    /// At most so many of the bytes to write, which stay; None at the end of the stream.
+    fn peek<'py>(slf: &Bound<'py, Self>, size: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        Self::write(slf)?;
+        let wire = slf.get().wire();
+        if wire.output.is_empty() && wire.head_closed {
+            return Ok(None);
+        }
+        Ok(Some(PyBytes::new(slf.py(), &wire.output[..size.min(wire.output.len())])))
+    }
+
+    /// Drops bytes that have been written.
+    fn pop(slf: &Bound<'_, Self>, size: usize) -> PyResult<()> {
+        {
+            let mut wire = slf.get().wire();
+            let size = size.min(wire.output.len());
+            wire.output.advance(size);
+        }
+        Self::write(slf)
+    }
+
+    /// Nothing can be written any more.
+    fn close_head(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.get().wire().output.clear();
+        Self::end_head(slf);
+        Ok(())
+    }
+
+    /// Nothing can be read any more.
+    fn close_tail(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        if this.wire().tail_closed {
+            return Ok(());
+        }
+        Self::start(slf)?;
+        let preset = this.wire().condition.is_some();
+        if preset {
+            this.wire().error_told = true;
+            Self::end_tail(slf);
+            Self::tell(slf, Kind::TransportError);
+        }
+        let Some(connection) = this.bound_to(py) else {
+            Self::end_tail(slf);
+            return Ok(());
+        };
+        this.wire().error_told = true;
+        let now = this.wire().clock.now;
+        connection.get().with(|engine| engine.handle_eof(now));
+        connection.get().pump(py)?;
+        if !preset && this.wire().condition.is_some() {
+            this.wire().output.clear();
+            Self::end_head(slf);
+            Self::end_tail(slf);
+            Self::tell(slf, Kind::TransportError);
+        }
+        Self::end_tail(slf);
+        Ok(())
+    }
+
+    /// Whether both directions have ended.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.wire().closed
+    }
+
+    /// Lets time pass until `now`, in seconds; gives the next time at which to call it again, or 0.
+    fn tick(slf: &Bound<'_, Self>, now: f64) -> PyResult<f64> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(connection) = this.bound_to(py) else { return Ok(0.0) };
+        let instant = {
+            let mut wire = this.wire();
+            wire.clock.set(now);
+            wire.clock.now
+        };
+        connection.get().with(|engine| engine.handle_timeout(instant));
+        connection.get().pump(py)?;
+        let next = connection.get().with(|engine| engine.poll_timeout());
+        Ok(next.map_or(0.0, |next| this.wire().clock.seconds(next)))
+    }
+
+    #[getter]
+    fn _condition(&self) -> Option<ConditionParts> {
+        self.wire().condition.clone()
+    }
+
+    #[setter]
+    fn set__condition(&self, condition: Option<ConditionParts>) {
+        self.wire().condition = condition;
+    }
+
+    #[getter]
+    fn _max_frame_size(&self) -> u32 {
+        self.wire().settings.max_frame_size
+    }
+
+    #[setter]
+    fn set__max_frame_size(&self, size: u32) {
+        self.wire().settings.max_frame_size = if size == 0 { 0 } else { size.max(512) };
+    }
+
+    #[getter]
+    fn _channel_max(&self) -> u16 {
+        self.wire().settings.channel_max
+    }
+
+    #[setter]
+    fn set__channel_max(&self, max: u16) {
+        self.wire().settings.channel_max = max;
+    }
+
+    /// Milliseconds without a byte from the peer after which the connection is given up; 0 for never.
+    #[getter]
+    fn _idle_timeout(&self) -> u64 {
+        self.wire().settings.idle_timeout.as_millis() as u64
+    }
+
+    #[setter]
+    fn set__idle_timeout(&self, milliseconds: u64) {
+        self.wire().settings.idle_timeout = Duration::from_millis(milliseconds);
+    }
+
+    /// What the peer's Open says of frame size, channels and idle time, in milliseconds.
+    fn _remote_limits(&self, py: Python<'_>) -> (u32, u16, u32) {
+        let Some(connection) = self.bound_to(py) else { return (u32::MAX, u16::MAX, 0) };
+        connection.get().with(|engine| {
+            engine.remote_open().map_or((u32::MAX, u16::MAX, 0), |open| {
+                (open.max_frame_size, open.channel_max, open.idle_time_out.unwrap_or(0))
+            })
+        })
+    }
+
+    /// Whether Open has gone out: what it says cannot be changed any more.
+    fn _is_started(&self) -> bool {
+        self.wire().started
+    }
+
+    /// Frames received and sent.
+    fn _frames(&self) -> (u64, u64) {
+        let wire = self.wire();
+        (wire.received.frames, wire.sent.frames)
+    }
+
+    /// Refuses clients that do not authenticate.
+    fn require_auth(&self, required: bool) {
+        self.wire().settings.require_auth = required;
+    }
+
+    fn _use_sasl(&self) {
+        self.wire().sasl.get_or_insert_default();
+    }
+
+    fn _allow_mechanisms(&self, names: Vec<String>) {
+        self.wire().sasl.get_or_insert_default().allowed = Some(names);
+    }
+
+    #[getter]
+    fn _allow_insecure(&self) -> bool {
+        self.wire().sasl.as_ref().is_some_and(|sasl| sasl.allow_insecure)
+    }
+
+    #[setter]
+    fn set__allow_insecure(&self, allowed: bool) {
+        self.wire().sasl.get_or_insert_default().allow_insecure = allowed;
+    }
+
+    /// The mechanism that was agreed on, and who the peer is, as SASL says.
+    fn _sasl_result(&self) -> (Option<String>, Option<String>, bool) {
+        let wire = self.wire();
+        (wire.mechanism.clone(), wire.user.clone(), wire.was_authenticated)
+    }
+
+    /// Calls `write(line)` with each frame from now on; None for no more.
+    fn _trace(&self, write: Option<Py<PyAny>>) {
+        self.wire().settings.trace = write.map(|write| {
+            Trace(std::sync::Arc::new(move |line: &str| {
+                Python::attach(|py| {
+                    // A tracer that fails must not break the connection.
+                    let _ = write.call1(py, (line,));
+                });
+            }))
+        });
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.wire.try_lock() {
+            Ok(wire) => visit.call(&wire.connection),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        let connection = self.wire().connection.take();
+        drop(connection);
+    }
+}
