@@ -78,10 +78,6 @@ impl Delivery {
         self.progress().id
     }
 
-    pub(crate) fn tag_bytes(&self) -> &[u8] {
-        &self.tag
-    }
-
     /// Its event has been handled.
     pub(crate) fn seen(&self) {
         self.progress().updated = false;

@@ -19,35 +19,35 @@ use crate::transport::TransportCore;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u16)]
 pub(crate) enum Kind {
-    ConnectionInit = 1,
-    ConnectionBound = 2,
-    ConnectionUnbound = 3,
-    ConnectionLocalOpen = 4,
-    ConnectionRemoteOpen = 5,
-    ConnectionLocalClose = 6,
-    ConnectionRemoteClose = 7,
-    ConnectionFinal = 8,
-    SessionInit = 9,
-    SessionLocalOpen = 10,
-    SessionRemoteOpen = 11,
-    SessionLocalClose = 12,
-    SessionRemoteClose = 13,
-    SessionFinal = 14,
-    LinkInit = 15,
-    LinkLocalOpen = 16,
-    LinkRemoteOpen = 17,
-    LinkLocalClose = 18,
-    LinkRemoteClose = 19,
-    LinkLocalDetach = 20,
-    LinkRemoteDetach = 21,
-    LinkFlow = 22,
-    LinkFinal = 23,
-    Delivery = 24,
-    Transport = 25,
-    TransportError = 27,
-    TransportHeadClosed = 28,
-    TransportTailClosed = 29,
-    TransportClosed = 30,
+    ConnectionInit = 5,
+    ConnectionBound = 6,
+    ConnectionUnbound = 7,
+    ConnectionLocalOpen = 8,
+    ConnectionRemoteOpen = 9,
+    ConnectionLocalClose = 10,
+    ConnectionRemoteClose = 11,
+    ConnectionFinal = 12,
+    SessionInit = 13,
+    SessionLocalOpen = 14,
+    SessionRemoteOpen = 15,
+    SessionLocalClose = 16,
+    SessionRemoteClose = 17,
+    SessionFinal = 18,
+    LinkInit = 19,
+    LinkLocalOpen = 20,
+    LinkRemoteOpen = 21,
+    LinkLocalClose = 22,
+    LinkRemoteClose = 23,
+    LinkLocalDetach = 24,
+    LinkRemoteDetach = 25,
+    LinkFlow = 26,
+    LinkFinal = 27,
+    Delivery = 28,
+    Transport = 29,
+    TransportError = 31,
+    TransportHeadClosed = 32,
+    TransportTailClosed = 33,
+    TransportClosed = 34,
 }
 
 /// What has happened, and to what: the base of all events.
@@ -131,12 +131,13 @@ pub(crate) fn dispatch(
 pub(crate) struct Event {
     kind: u16,
     context: Py<PyAny>,
+    container: Option<Py<PyAny>>,
 }
 
 impl Event {
-    fn create(py: Python<'_>, queued: &Queued) -> PyResult<Py<Self>> {
+    fn create(py: Python<'_>, queued: &Queued, container: Option<Py<PyAny>>) -> PyResult<Py<Self>> {
         let base = EventBase { event_type: Mutex::new(Some(queued.event_type(py)?)) };
-        let event = Self { kind: queued.kind, context: queued.context.clone_ref(py) };
+        let event = Self { kind: queued.kind, context: queued.context.clone_ref(py), container };
         Py::new(py, PyClassInitializer::from(base).add_subclass(event))
     }
 
@@ -173,6 +174,18 @@ impl Event {
     #[getter]
     fn context<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         self.context.bind(py).clone()
+    }
+
+    /// The container whose loop the event came from, if any.
+    #[getter]
+    fn container(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.container.as_ref().map(|container| container.clone_ref(py))
+    }
+
+    /// The container under its old name.
+    #[getter]
+    fn reactor(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.container(py)
     }
 
     /// The number of the event's type.
@@ -229,7 +242,8 @@ impl Event {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.context)
+        visit.call(&self.context)?;
+        visit.call(&self.container)
     }
 }
 
@@ -251,9 +265,11 @@ impl Queued {
 }
 
 /// The queue of the events of the connections that are collected into it.
-#[pyclass(subclass, weakref, module = "proton", frozen)]
+#[pyclass(subclass, dict, weakref, module = "proton", frozen)]
 pub(crate) struct Collector {
     queue: Mutex<VecDeque<Queued>>,
+    /// Whose loop it is that takes the events out.
+    container: Mutex<Option<Py<PyAny>>>,
 }
 
 impl Collector {
@@ -276,7 +292,7 @@ impl Collector {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { queue: Mutex::default() }
+        Self { queue: Mutex::default(), container: Mutex::default() }
     }
 
     /// Puts an event of the given type about an object at the end of the queue.
@@ -293,7 +309,8 @@ impl Collector {
         let mut queue = lock(&self.queue);
         let Some(first) = queue.front_mut() else { return Ok(None) };
         if first.event.is_none() {
-            first.event = Some(Event::create(py, first)?.into_any());
+            let container = lock(&self.container).as_ref().map(|container| container.clone_ref(py));
+            first.event = Some(Event::create(py, first, container)?.into_any());
         }
         Ok(first.event.as_ref().map(|event| event.clone_ref(py)))
     }
@@ -307,6 +324,17 @@ impl Collector {
         } else if let Ok(transport) = first.context.bind(py).cast::<TransportCore>() {
             transport.get().seen(first.kind);
         }
+    }
+
+    #[getter]
+    fn _container(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        lock(&self.container).as_ref().map(|container| container.clone_ref(py))
+    }
+
+    #[setter(_container)]
+    fn set_container(&self, container: Option<Bound<'_, PyAny>>) {
+        let old = std::mem::replace(&mut *lock(&self.container), container.map(Bound::unbind));
+        drop(old);
     }
 
     /// Whether there is an event behind the first.
@@ -325,6 +353,9 @@ impl Collector {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Ok(container) = self.container.try_lock() {
+            visit.call(&*container)?;
+        }
         let Ok(queue) = self.queue.try_lock() else { return Ok(()) };
         for queued in queue.iter() {
             visit.call(&queued.context)?;
@@ -335,6 +366,7 @@ impl Collector {
 
     fn __clear__(&self) {
         self.release();
+        self.set_container(None);
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyDict;
 
 static NAMES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
 
@@ -34,31 +34,7 @@ pub(crate) fn error(py: Python<'_>, class: &str, text: impl Into<String>) -> PyE
     }
 }
 
-/// A registered object that is asked for often: looked up once.
-pub(crate) struct Name {
-    name: &'static str,
-    object: PyOnceLock<Py<PyAny>>,
-}
-
-impl Name {
-    pub(crate) const fn new(name: &'static str) -> Self {
-        Self { name, object: PyOnceLock::new() }
-    }
-
-    pub(crate) fn get<'py>(&'static self, py: Python<'py>) -> PyResult<&'static Bound<'py, PyAny>>
-    where
-        'py: 'static,
-    {
-        Ok(self.object.get_or_try_init(py, || get(py, self.name).map(Bound::unbind))?.bind(py))
-    }
-}
-
 /// Locks, whatever became of the thread that held the lock: what is behind it is plain state.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// A tuple with one element.
-pub(crate) fn one<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
-    PyTuple::new(object.py(), [object])
 }

@@ -24,10 +24,6 @@ impl SessionCore {
     pub(crate) fn connection<'py>(&self, py: Python<'py>) -> Bound<'py, ConnectionCore> {
         self.connection.bind(py).clone()
     }
-
-    pub(crate) fn id(&self) -> SessionId {
-        self.id
-    }
 }
 
 /// A session's key in Python: what the class is called with.
@@ -96,8 +92,8 @@ impl SessionCore {
         session.config_mut().map_or(0, |config| config.incoming_capacity)
     }
 
-    #[setter]
-    fn set__incoming_capacity(&self, bytes: usize) {
+    #[setter(_incoming_capacity)]
+    fn set_incoming_capacity(&self, bytes: usize) {
         if let Some(config) =
             lock(&self.engine).session(self.id).as_mut().and_then(|session| session.config_mut())
         {

@@ -505,8 +505,8 @@ impl TransportCore {
         self.wire().condition.clone()
     }
 
-    #[setter]
-    fn set__condition(&self, condition: Option<ConditionParts>) {
+    #[setter(_condition)]
+    fn set_condition(&self, condition: Option<ConditionParts>) {
         self.wire().condition = condition;
     }
 
@@ -515,8 +515,8 @@ impl TransportCore {
         self.wire().settings.max_frame_size
     }
 
-    #[setter]
-    fn set__max_frame_size(&self, size: u32) {
+    #[setter(_max_frame_size)]
+    fn set_max_frame_size(&self, size: u32) {
         self.wire().settings.max_frame_size = if size == 0 { 0 } else { size.max(512) };
     }
 
@@ -525,8 +525,8 @@ impl TransportCore {
         self.wire().settings.channel_max
     }
 
-    #[setter]
-    fn set__channel_max(&self, max: u16) {
+    #[setter(_channel_max)]
+    fn set_channel_max(&self, max: u16) {
         self.wire().settings.channel_max = max;
     }
 
@@ -536,8 +536,8 @@ impl TransportCore {
         self.wire().settings.idle_timeout.as_millis() as u64
     }
 
-    #[setter]
-    fn set__idle_timeout(&self, milliseconds: u64) {
+    #[setter(_idle_timeout)]
+    fn set_idle_timeout(&self, milliseconds: u64) {
         self.wire().settings.idle_timeout = Duration::from_millis(milliseconds);
     }
 
@@ -580,8 +580,8 @@ impl TransportCore {
         self.wire().sasl.as_ref().is_some_and(|sasl| sasl.allow_insecure)
     }
 
-    #[setter]
-    fn set__allow_insecure(&self, allowed: bool) {
+    #[setter(_allow_insecure)]
+    fn set_allow_insecure(&self, allowed: bool) {
         self.wire().sasl.get_or_insert_default().allow_insecure = allowed;
     }
 
