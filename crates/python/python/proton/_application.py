@@ -30,7 +30,6 @@ class ApplicationEvent(EventBase):
         else:
             known = self.TYPES.get(typename)
             event_type = self.TYPES[typename] = EventType(typename) if known is None else known
-        super().__init__(event_type)
         self.type = event_type
         if delivery is not None and link is None:
             link = delivery.link

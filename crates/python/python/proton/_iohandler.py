@@ -84,8 +84,7 @@ class IOHandler(Handler):
         """The socket of a transport has failed."""
         selectable = event.context
         if selectable._transport is not None:
-            selectable._transport.close_head()
-            selectable._transport.close_tail()
+            _end(selectable._transport)
             self._refresh(selectable)
 
     def on_selectable_expired(self, event: Any) -> None:
@@ -158,12 +157,12 @@ class IOHandler(Handler):
                 return
             except OSError as error:
                 _log.info("reading failed: %s", error)
-                transport.close_tail()
+                _end(transport)
             else:
                 if received:
                     transport.push(received)
                 else:
-                    transport.close_tail()
+                    _end(transport)
         self._refresh(selectable)
 
     def _write(self, transport: Any, sock: Any) -> bool:
@@ -213,6 +212,12 @@ class IOHandler(Handler):
             selectable.terminate()
             selectable.update()
         transport.unbind()
+
+
+def _end(transport: Any) -> None:
+    """Ends a transport whose socket is no more."""
+    transport.close_head()
+    transport.close_tail()
 
 
 def attach(reactor: Any, transport: Any, sock: socket.socket) -> None:

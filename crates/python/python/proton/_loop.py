@@ -292,7 +292,7 @@ class Reactor:
 
     def schedule(self, delay: float, handler: Any) -> Task:
         """Calls ``handler.on_timer_task(event)`` after ``delay`` seconds, counted from ``now``."""
-        task = Task(self, self._now + delay, self._make_handler(handler))
+        task = Task(self, self._now + delay, handler)
         heapq.heappush(self._timerheap, task)
         self._timers += 1
         if self._selectable is not None:

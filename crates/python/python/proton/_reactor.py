@@ -133,8 +133,8 @@ class Container(Reactor):
         ``reconnect``: False for one attempt, or the delays between attempts (a :class:`Backoff`, an iterable, an object
         with ``reset()`` and ``next()``). ``heartbeat``: seconds without a sign of life after which the connection
         is lost. Others: ``container_id``, ``virtual_host``, ``user``, ``password``, ``sasl_enabled``,
-        ``allowed_mechs``, ``allow_insecure_mechs``, ``offered_capabilities``, ``desired_capabilities``, ``properties``, ``sni``,
-        ``max_frame_size``. ``ValueError`` for a bad url, or ``url`` together with ``urls``.
+        ``allowed_mechs``, ``allow_insecure_mechs``, ``offered_capabilities``, ``desired_capabilities``, ``properties``,
+        ``sni``, ``max_frame_size``. ``ValueError`` for a bad url, or ``url`` together with ``urls``.
         """
         if url and urls:
             raise ValueError("url and urls exclude each other: put all of them into urls")
@@ -289,7 +289,7 @@ class Container(Reactor):
         return acceptor
 
     def do_work(self, timeout: float | None = None) -> bool:
-        """Dispatches what is queued, or waits at most ``timeout`` seconds for something. False if the loop has ended."""
+        """Dispatches what is queued, or waits up to ``timeout`` seconds. False if the loop has ended."""
         if timeout is not None:
             self.timeout = timeout
         return self.process()

@@ -1,0 +1,21 @@
+"""The blocking API."""
+
+from ._utils import (
+    BlockingConnection,
+    BlockingReceiver,
+    BlockingSender,
+    ConnectionClosed,
+    LinkDetached,
+    SendException,
+    SyncRequestResponse,
+)
+
+__all__ = [
+    "BlockingConnection",
+    "BlockingSender",
+    "BlockingReceiver",
+    "SyncRequestResponse",
+    "SendException",
+    "LinkDetached",
+    "ConnectionClosed",
+]
