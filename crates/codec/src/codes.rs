@@ -2,7 +2,7 @@
 
 macro_rules! codes {
     ($($name:ident = $code:literal $text:literal;)*) => {
-        $(pub(crate) const $name: u8 = $code;)*
+        $(#[doc = concat!("Constructor of ", $text, ".")] pub const $name: u8 = $code;)*
 
         /// The type that a constructor stands for, in the words of the specification.
         pub(crate) fn name(code: u8) -> &'static str {

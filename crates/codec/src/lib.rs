@@ -54,7 +54,7 @@
 #[macro_use]
 mod composite;
 
-mod codes;
+pub mod codes;
 pub mod condition;
 mod decode;
 mod definitions;

@@ -7,13 +7,17 @@
 use pyo3::prelude::*;
 
 mod connection;
+mod decode;
 mod delivery;
+mod encode;
 mod event;
 mod link;
+mod message;
 mod names;
 mod session;
 mod state;
 mod transport;
+mod types;
 
 /// What the Python sources of `proton` are built on; not for programs.
 #[pymodule(gil_used = true)]
@@ -21,11 +25,17 @@ mod _core {
     #[pymodule_export]
     use super::connection::ConnectionCore;
     #[pymodule_export]
+    use super::decode::decode;
+    #[pymodule_export]
     use super::delivery::Delivery;
+    #[pymodule_export]
+    use super::encode::encode;
     #[pymodule_export]
     use super::event::{Collector, Event, EventBase, dispatch};
     #[pymodule_export]
     use super::link::LinkCore;
+    #[pymodule_export]
+    use super::message::Message;
     #[pymodule_export]
     use super::names::register;
     #[pymodule_export]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use bytes::Bytes;
 use deuteron_codec::{
     AttachTarget, Coordinator, ReceiverSettleMode, SenderSettleMode, Source, Symbol, Target,
     TerminusDurability, TerminusExpiryPolicy,
@@ -11,7 +12,7 @@ use deuteron_engine::{Connection, EndpointState, LinkId};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes};
+use pyo3::types::PyByteArray;
 
 use crate::connection::ConnectionCore;
 use crate::delivery::Delivery;
@@ -46,7 +47,6 @@ pub(crate) struct Traffic {
     granted: u32,
     drained: u32,
     unsettled: u32,
-    next_tag: u64,
     local_detached: bool,
     pre_settled: bool,
 }
@@ -160,11 +160,51 @@ impl LinkCore {
         connection.after(slf.py())
     }
 
-    /// The default tag of the next message.
-    fn next_tag(&self) -> Vec<u8> {
-        let mut traffic = self.traffic();
-        traffic.next_tag += 1;
-        traffic.next_tag.to_string().into_bytes()
+    /// Sends an encoded message as one delivery.
+    pub(crate) fn send_bytes<'py>(
+        slf: &Bound<'py, Self>,
+        bytes: Vec<u8>,
+        tag: Vec<u8>,
+    ) -> PyResult<Bound<'py, Delivery>> {
+        let delivery = Self::create(slf, tag)?;
+        delivery.get().progress().bytes = bytes;
+        Self::finish(slf, &delivery);
+        if slf.get().traffic().pre_settled {
+            delivery.get().settle_as(slf.py(), None)?;
+        }
+        Ok(delivery)
+    }
+
+    /// The bytes of the current delivery, which is done with; None if it is not here whole.
+    pub(crate) fn take<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<(Bound<'py, Delivery>, Bytes)>> {
+        let (py, this) = (slf.py(), slf.get());
+        let current = this.traffic().waiting.front().map(|first| first.clone_ref(py));
+        let Some(current) = current else { return Ok(None) };
+        let payload = {
+            let mut progress = current.get().progress();
+            if !progress.complete {
+                return Ok(None);
+            }
+            progress.advanced = true;
+            let payload = std::mem::take(&mut progress.payload);
+            match progress.id {
+                Some(id) if payload.is_empty() => {
+                    lock(&this.engine).delivery(id).map(|mut delivery| delivery.take()).unwrap_or_default()
+                }
+                _ => payload,
+            }
+        };
+        this.traffic().waiting.pop_front();
+        Ok(Some((current.into_bound(py), payload)))
+    }
+
+    /// Whether the peer sends only what it has settled.
+    pub(crate) fn is_peer_settled(&self) -> bool {
+        let mut engine = lock(&self.engine);
+        let link = engine.link(self.id);
+        link.is_some_and(|link| {
+            link.remote_attach().is_some_and(|attach| attach.snd_settle_mode == SenderSettleMode::Settled)
+        })
     }
 
     fn create<'py>(slf: &Bound<'py, Self>, tag: Vec<u8>) -> PyResult<Bound<'py, Delivery>> {
@@ -343,46 +383,6 @@ impl LinkCore {
         }
         let count = limit.min(progress.payload.len());
         Ok(Some(PyByteArray::new(py, &progress.payload.split_to(count))))
-    }
-
-    /// Sends an encoded message as one delivery.
-    fn _send_bytes<'py>(
-        slf: &Bound<'py, Self>,
-        bytes: Vec<u8>,
-        tag: Option<Vec<u8>>,
-    ) -> PyResult<Bound<'py, Delivery>> {
-        let delivery = Self::create(slf, tag.unwrap_or_else(|| slf.get().next_tag()))?;
-        delivery.get().progress().bytes = bytes;
-        Self::finish(slf, &delivery);
-        if slf.get().traffic().pre_settled {
-            delivery.get().settle_as(slf.py(), None)?;
-        }
-        Ok(delivery)
-    }
-
-    /// The bytes of the current delivery, which is done with; None if it is not here whole.
-    fn _take_bytes<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<Option<(Bound<'py, Delivery>, Bound<'py, PyBytes>)>> {
-        let (py, this) = (slf.py(), slf.get());
-        let current = this.traffic().waiting.front().map(|first| first.clone_ref(py));
-        let Some(current) = current else { return Ok(None) };
-        let payload = {
-            let mut progress = current.get().progress();
-            if !progress.complete {
-                return Ok(None);
-            }
-            progress.advanced = true;
-            let payload = std::mem::take(&mut progress.payload);
-            match progress.id {
-                Some(id) if payload.is_empty() => {
-                    lock(&this.engine).delivery(id).map(|mut delivery| delivery.take()).unwrap_or_default()
-                }
-                _ => payload,
-            }
-        };
-        this.traffic().waiting.pop_front();
-        Ok(Some((current.bind(py).clone(), PyBytes::new(py, &payload))))
     }
 
     /// Gives the peer credit for so many more messages.
