@@ -144,6 +144,7 @@ impl ConnectionCore {
                 continue;
             }
             delivery.get().send(py, false)?;
+            self.raise(py, Kind::LinkFlow, link.as_any());
             let progress = delivery.get().progress();
             if let (Some(id), false) = (progress.id, progress.settled) {
                 drop(progress);

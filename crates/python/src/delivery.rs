@@ -78,11 +78,6 @@ impl Delivery {
         self.progress().id
     }
 
-    /// Its event has been handled.
-    pub(crate) fn seen(&self) {
-        self.progress().updated = false;
-    }
-
     /// The engine has news of the peer's state.
     pub(crate) fn refresh(&self, engine: &mut Connection) {
         let mut progress = self.progress();
@@ -256,7 +251,7 @@ impl Delivery {
         Ok(!this.outgoing && this.core(slf.py())?.get().is_current(slf))
     }
 
-    /// Whether the peer has changed its state since the last event.
+    /// Whether the peer has given it a state, or settled it.
     #[getter]
     fn updated(&self) -> bool {
         self.progress().updated

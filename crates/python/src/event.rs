@@ -319,9 +319,7 @@ impl Collector {
     fn pop(&self, py: Python<'_>) {
         let first = lock(&self.queue).pop_front();
         let Some(first) = first else { return };
-        if let Ok(delivery) = first.context.bind(py).cast::<Delivery>() {
-            delivery.get().seen();
-        } else if let Ok(transport) = first.context.bind(py).cast::<TransportCore>() {
+        if let Ok(transport) = first.context.bind(py).cast::<TransportCore>() {
             transport.get().seen(first.kind);
         }
     }

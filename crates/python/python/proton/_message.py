@@ -1,0 +1,5 @@
+"""Messages."""
+
+from deuteron import _core
+
+Message = _core.Message

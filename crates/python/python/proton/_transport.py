@@ -1,0 +1,289 @@
+"""Transports, and the layers of security on them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Callable, Optional
+
+from deuteron import _core
+
+from ._condition import Condition, from_parts, to_parts
+from ._exceptions import SessionException, SSLException, SSLUnavailable, TransportException
+
+_TRUE = ("true", "1", "yes", "on")
+
+
+def _traced_by_environment() -> bool:
+    return os.environ.get("PN_TRACE_FRM", "").lower() in _TRUE
+
+
+class Transport(_core.TransportCore):
+    """The bytes of a connection, without sockets: what is pushed comes from the peer, what is popped goes to it."""
+
+    TRACE_OFF = 0
+    TRACE_RAW = 1
+    TRACE_FRM = 2
+    TRACE_DRV = 4
+    CLIENT = 1
+    SERVER = 2
+
+    def __new__(cls, mode: Optional[int] = None, *_args: Any) -> Any:
+        """A transport of a client, or of a server."""
+        if mode not in (None, Transport.CLIENT, Transport.SERVER):
+            raise TransportException(f"Cannot initialise Transport from mode: {mode}")
+        return super().__new__(cls, mode == Transport.SERVER)
+
+    def __init__(self, mode: Optional[int] = None) -> None:
+        self._tracer: Optional[Callable[[Any, str], None]] = None
+        self._sasl: Optional[SASL] = None
+        self._ssl: Optional[SSL] = None
+        if _traced_by_environment():
+            self.trace(Transport.TRACE_FRM)
+
+    @staticmethod
+    def wrap(impl: Any) -> Any:
+        """The object itself: there is one for each transport."""
+        return impl
+
+    def __getattr__(self, name: str) -> Any:
+        """There is no such attribute."""
+        raise AttributeError(f"{name} not in _attrs")
+
+    def bind(self, connection: Any) -> None:
+        """Binds to a connection; TransportException if one of the two is bound already."""
+        if not self._bind(connection):
+            raise TransportException("[-5]: transport or connection is bound already")
+
+    def bind_nothrow(self, connection: Any) -> None:
+        """Binds to a connection, if neither is bound."""
+        self._bind(connection)
+
+    def push(self, binary: Any) -> None:
+        """Takes bytes that came from the peer; OverflowError if there is no room for all."""
+        binary = bytes(binary)
+        room = self.capacity()
+        if len(binary) > max(room, 0):
+            raise OverflowError(f"unable to process all bytes: {len(binary)} came, and there is room for {max(room, 0)}")
+        self._push(binary)
+
+    def trace(self, n: int) -> None:
+        """Says what is to be traced: TRACE_FRM for frames."""
+        self._trace(self._write_trace if n & Transport.TRACE_FRM else None)
+
+    def _write_trace(self, line: str) -> None:
+        tracer = self._tracer
+        if tracer is not None:
+            tracer(self, line)
+        else:
+            sys.stderr.write(f"[{id(self):#x}]: AMQP:FRAME:{line}\n")
+
+    @property
+    def tracer(self) -> Optional[Callable[[Any, str], None]]:
+        """Called with the transport and a line, for each that is traced; None for standard error."""
+        return self._tracer
+
+    @tracer.setter
+    def tracer(self, tracer: Optional[Callable[[Any, str], None]]) -> None:
+        self._tracer = tracer
+
+    def log(self, message: str) -> None:
+        """Writes a line into the trace."""
+        self._write_trace(message)
+
+    @property
+    def condition(self) -> Optional[Condition]:
+        """What the transport failed of, if it did."""
+        return from_parts(self._condition)
+
+    @condition.setter
+    def condition(self, condition: Optional[Condition]) -> None:
+        self._condition = to_parts(condition)
+
+    @property
+    def max_frame_size(self) -> int:
+        """The longest frame that we take, in bytes; 0 for any."""
+        return self._max_frame_size
+
+    @max_frame_size.setter
+    def max_frame_size(self, size: int) -> None:
+        self._max_frame_size = size
+
+    @property
+    def remote_max_frame_size(self) -> int:
+        """The longest frame that the peer takes, in bytes."""
+        return self._remote_limits()[0]
+
+    @property
+    def channel_max(self) -> int:
+        """The highest channel that we take."""
+        return self._channel_max
+
+    @channel_max.setter
+    def channel_max(self, channel: int) -> None:
+        if self._is_started():
+            raise SessionException("[-5]: Cannot change channel_max after connecting")
+        self._channel_max = channel
+
+    @property
+    def remote_channel_max(self) -> int:
+        """The highest channel that the peer takes."""
+        return self._remote_limits()[1]
+
+    @property
+    def idle_timeout(self) -> float:
+        """Seconds of silence after which the peer is given up; 0 for never."""
+        return self._idle_timeout / 1000.0
+
+    @idle_timeout.setter
+    def idle_timeout(self, seconds: float) -> None:
+        self._idle_timeout = int(seconds * 1000)
+
+    @property
+    def remote_idle_timeout(self) -> float:
+        """The longest silence in seconds that the peer allows us; 0 for any."""
+        return self._remote_limits()[2] / 1000.0
+
+    @property
+    def frames_input(self) -> int:
+        """How many frames have come."""
+        return self._frames()[0]
+
+    @property
+    def frames_output(self) -> int:
+        """How many frames have gone out."""
+        return self._frames()[1]
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether SASL has ended well."""
+        return self._sasl_result()[2]
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether what goes over it is encrypted."""
+        return False
+
+    @property
+    def user(self) -> Optional[str]:
+        """Who the peer is, as SASL says; ``anonymous`` if nobody in particular."""
+        return self._sasl_result()[1] or "anonymous"
+
+    def require_encryption(self, bool: bool) -> None:
+        """Refuses peers without TLS."""
+        self._require_encryption = bool
+
+    def sasl(self) -> SASL:
+        """The SASL layer, which is there from now on."""
+        if self._sasl is None:
+            self._sasl = SASL(self)
+        return self._sasl
+
+    def ssl(self, domain: Any = None, session_details: Any = None) -> SSL:
+        """The TLS layer, which is there from now on."""
+        return SSL(self, domain, session_details)
+
+    def __repr__(self) -> str:
+        return f"<proton._transport.Transport {id(self):#x}>"
+
+
+class SASL:
+    """Who the two sides of a transport are to each other (part 5)."""
+
+    OK = 0
+    AUTH = 1
+    SYS = 2
+    PERM = 3
+    TEMP = 4
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        transport._use_sasl()
+
+    @staticmethod
+    def extended() -> bool:
+        """Whether there are mechanisms beyond ANONYMOUS, PLAIN and EXTERNAL: SCRAM is here."""
+        return True
+
+    @property
+    def mech(self) -> Optional[str]:
+        """The mechanism that was agreed on."""
+        return self._transport._sasl_result()[0]
+
+    @property
+    def outcome(self) -> Optional[int]:
+        """How it ended; None before it has."""
+        if self._transport._sasl_result()[2]:
+            return SASL.OK
+        condition = self._transport.condition
+        return SASL.AUTH if condition is not None and condition.name == "amqp:unauthorized-access" else None
+
+    @property
+    def user(self) -> Optional[str]:
+        """Who the peer is."""
+        return self._transport._sasl_result()[1]
+
+    @property
+    def authorization(self) -> Optional[str]:
+        """Who the peer acts as."""
+        return self.user
+
+    @property
+    def allow_insecure_mechs(self) -> bool:
+        """Whether passwords may be sent in the clear."""
+        return self._transport._allow_insecure
+
+    @allow_insecure_mechs.setter
+    def allow_insecure_mechs(self, insecure: bool) -> None:
+        self._transport._allow_insecure = bool(insecure)
+
+    def allowed_mechs(self, mechs: Any) -> None:
+        """The only mechanisms to use: a list, or names with spaces between them."""
+        self._transport._allow_mechanisms(mechs.split() if isinstance(mechs, str) else list(mechs))
+
+    def done(self, outcome: int) -> None:
+        """Ends a server's negotiation: it is done by itself here."""
+
+    def config_name(self, name: str) -> None:
+        """The name of the configuration; there is none to be read."""
+        self._config_name = name
+
+    def config_path(self, path: str) -> None:
+        """Where the configuration is; there is none to be read."""
+        self._config_path = path
+
+
+class SSLDomain:
+    """How TLS is to be done."""
+
+    MODE_CLIENT = 1
+    MODE_SERVER = 2
+    VERIFY_PEER = 1
+    ANONYMOUS_PEER = 2
+    VERIFY_PEER_NAME = 3
+
+    def __init__(self, mode: int) -> None:
+        raise SSLUnavailable("this build of the package has no TLS yet")
+
+
+class SSLSessionDetails:
+    """What a TLS session is resumed by."""
+
+    def __init__(self, session_id: str) -> None:
+        self._session_id = session_id
+
+    def get_session_id(self) -> str:
+        """The name of the session."""
+        return self._session_id
+
+
+class SSL:
+    """TLS on a transport."""
+
+    @staticmethod
+    def present() -> bool:
+        """Whether there is TLS in this build."""
+        return False
+
+    def __init__(self, transport: Transport, domain: Any, session_details: Any = None) -> None:
+        raise SSLException("this build of the package has no TLS yet")
