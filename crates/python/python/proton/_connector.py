@@ -175,8 +175,8 @@ class Connector(Handler):
             if transport is not None:
                 fail(transport, f"Connection error: no connection was opened within {OPEN_SECONDS:g} seconds")
 
-    def cancel(self) -> None:
-        """Gives up waiting for the next attempt, of a connection that was closed meanwhile."""
+    def on_connection_local_close(self, event: Any) -> None:
+        """The program wants the connection no more: there is no next attempt to wait for."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -106,6 +106,10 @@ class GlobalOverrides(Handler):
         """A connector binds a transport."""
         self._override(event, "on_connection_local_open")
 
+    def on_connection_local_close(self, event: Any) -> None:
+        """A connector has nothing to do any more."""
+        self._override(event, "on_connection_local_close")
+
     def on_connection_remote_open(self, event: Any) -> None:
         """A connector has done its work for now."""
         self._override(event, "on_connection_remote_open")

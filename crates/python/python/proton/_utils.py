@@ -33,13 +33,13 @@ class LinkDetached(LinkException):
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        kind = "sender" if link.is_sender else "receiver"
+        kind, where = ("sender", "to") if link.is_sender else ("receiver", "from")
         condition = link.remote_condition
         if condition:
-            text = f"{kind} {link.name} to {_address(link)} closed due to: {condition}"
+            text = f"{kind} {link.name} {where} {_address(link)} closed due to: {condition}"
             self.condition = condition.name
         else:
-            text = f"{kind} {link.name} to {_address(link)} closed by peer"
+            text = f"{kind} {link.name} {where} {_address(link)} closed by peer"
             self.condition = None
         super().__init__(text)
 
