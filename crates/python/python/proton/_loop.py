@@ -338,6 +338,7 @@ class Reactor:
         if handler is not None:
             connection.handler = self._make_handler(handler)
         connection._reactor = self
+        connection.url = None
         connection.collect(self._collector)
         return connection
 

@@ -295,9 +295,9 @@ class Container(Reactor):
         return self.process()
 
 
-def _symbols(capabilities: Any) -> SymbolList | None:
+def _symbols(capabilities: Any) -> SymbolList:
     if capabilities is None:
-        return None
+        return SymbolList()
     if isinstance(capabilities, str):
         return SymbolList([symbol(capabilities)])
     return SymbolList(capabilities, raise_on_error=False) if _all_text(capabilities) else SymbolList(capabilities)
