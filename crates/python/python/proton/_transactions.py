@@ -8,7 +8,6 @@ from typing import Any
 from ._data import Described, symbol
 from ._delivery import Delivery
 from ._endpoints import Terminus
-from ._handler import call
 from ._link_options import SenderOption
 from ._message import Message
 from ._message_handlers import OutgoingMessageHandler
@@ -138,7 +137,7 @@ class TransactionControl(OutgoingMessageHandler):
 
     def on_unhandled(self, method: str, event: Any) -> None:
         """Passes other events of the link on."""
-        call(self.handler, method, event)
+        event.dispatch(self.handler)
 
 
 class ToCoordinator(SenderOption):
