@@ -431,6 +431,13 @@ def test_blocking_connections_to_unknown_hosts_fail_as_connections():
         BlockingConnection("no.such.host.invalid", timeout=SOON)
 
 
+def test_errors_do_not_show_passwords():
+    with pytest.raises(ConnectionException) as raised:
+        BlockingConnection(f"amqp://me:se%40cret@127.0.0.1:{free_port()}", timeout=SOON)
+    assert "cret" not in str(raised.value)
+    assert "me:***@127.0.0.1" in str(raised.value)
+
+
 def config(tmp_path, monkeypatch, content):
     """Lets ``connect()`` find a file with this content."""
     path = tmp_path / "connect.json"

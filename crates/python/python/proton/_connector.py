@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -223,6 +224,11 @@ class Connector(Handler):
                 raise SSLUnavailable("amqps: TLS is not available")
             ssl = SSL(transport, self.ssl_domain)
             ssl.peer_hostname = self.ssl_sni or self.virtual_host or url.host
+
+
+def without_password(address: Any) -> str:
+    """A url as text that can be shown and logged."""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", str(address))
 
 
 def is_of_certificate(condition: Condition | None) -> bool:

@@ -6,12 +6,16 @@ import atexit
 import time
 from typing import Any
 
-import jaeger_client
-import opentracing
-from opentracing.ext import tags
-from opentracing.propagation import Format
+try:
+    import jaeger_client
+    import opentracing
+    from opentracing.ext import tags
+    from opentracing.propagation import Format
+except ImportError as missing:
+    raise ImportError("proton.tracing needs the packages opentracing and jaeger_client") from missing
 
 from . import _endpoints, _handlers
+from ._connector import without_password
 from ._data import symbol
 from ._delivery import Delivery
 from ._message import Message
@@ -61,7 +65,7 @@ class IncomingMessageHandler(_handlers.IncomingMessageHandler):
         about = {
             tags.SPAN_KIND: tags.SPAN_KIND_CONSUMER,
             tags.MESSAGE_BUS_DESTINATION: event.receiver.source.address,
-            tags.PEER_ADDRESS: event.connection.connected_address,
+            tags.PEER_ADDRESS: without_password(event.connection.connected_address),
             tags.PEER_HOSTNAME: event.connection.hostname,
             tags.COMPONENT: _COMPONENT,
             "inserted_automatically": "message-tracing",
@@ -100,14 +104,14 @@ def _send(self: Any, obj: Any, tag: str | None = None) -> Delivery:
     about = {
         tags.SPAN_KIND: tags.SPAN_KIND_PRODUCER,
         tags.MESSAGE_BUS_DESTINATION: self.target.address,
-        tags.PEER_ADDRESS: connection.connected_address,
+        tags.PEER_ADDRESS: without_password(connection.connected_address),
         tags.PEER_HOSTNAME: connection.hostname,
         tags.COMPONENT: _COMPONENT,
         "inserted_automatically": "message-tracing",
     }
     span = tracer.start_span("amqp-delivery-send", tags=about)
     carrier: dict = {}
-    tracer.inject(span, Format.TEXT_MAP, carrier)
+    tracer.inject(span.context, Format.TEXT_MAP, carrier)
     if obj.annotations is None:
         obj.annotations = {}
     obj.annotations[_TRACE_KEY] = carrier

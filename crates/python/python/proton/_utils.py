@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ._connector import without_password
 from ._delivery import Delivery
 from ._endpoints import Endpoint, Link
 from ._exceptions import ConnectionException, LinkException, ProtonException, Timeout
@@ -360,7 +361,7 @@ class BlockingConnection(Handler):
             while not condition() and not self.disconnected:
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left < 0:
-                    text = f"Connection {self.url} timed out"
+                    text = f"Connection {without_password(self.url)} timed out"
                     raise Timeout(f"{text}: {msg}" if msg else text)
                 container.timeout = left
                 if not container.process() and not condition() and not self.disconnected:
@@ -368,7 +369,8 @@ class BlockingConnection(Handler):
         finally:
             container.timeout = before
         if self.disconnected and not self._is_closed():
-            raise ConnectionException(f"Connection {self.url} disconnected: {self.disconnected}")
+            where = without_password(self.url)
+            raise ConnectionException(f"Connection {where} disconnected: {self.disconnected}")
 
     def on_link_remote_close(self, event: Any) -> None:
         """The peer has closed a link."""
