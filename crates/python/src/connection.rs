@@ -5,15 +5,18 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use deuteron_engine::{Connection, ConnectionConfig, DeliveryId, Event, LinkId, SessionConfig, SessionId};
+use deuteron_codec::Error;
+use deuteron_engine::{
+    Connection, ConnectionConfig, DeliveryId, EndpointState, LinkId, SessionConfig, SessionId,
+};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use crate::delivery::Delivery;
 use crate::event::{Collector, Kind};
 use crate::link::{LinkCore, LinkKey};
-use crate::names::{self, lock};
-use crate::session::{SessionCore, SessionKey};
+use crate::names::{self, Made, lock};
+use crate::session::SessionCore;
 use crate::state::{
     ConditionParts, condition_parts, decode_map, decode_symbols, encode_map, encode_symbols, endpoint_state,
     fits, to_error,
@@ -23,26 +26,59 @@ use crate::transport::TransportCore;
 /// What Python's `Connection` is built on.
 #[pyclass(subclass, dict, weakref, module = "proton", frozen)]
 pub(crate) struct ConnectionCore {
-    engine: Arc<Mutex<Connection>>,
-    objects: Mutex<Objects>,
+    pub(crate) made: Made,
+    pub(crate) engine: Arc<Mutex<Connection>>,
+    pub(crate) objects: Mutex<Objects>,
 }
 
 /// The Python objects of a connection: one for each session, link and delivery that lives.
 #[derive(Default)]
-struct Objects {
-    collector: Option<Py<Collector>>,
-    transport: Option<Py<PyAny>>,
-    sessions: Registry<SessionId>,
-    links: Registry<LinkId>,
-    deliveries: HashMap<DeliveryId, Py<Delivery>>,
+pub(crate) struct Objects {
+    pub(crate) collector: Option<Py<Collector>>,
+    pub(crate) transport: Option<Py<PyAny>>,
+    pub(crate) sessions: Registry<SessionId>,
+    pub(crate) links: Registry<LinkId>,
+    pub(crate) deliveries: HashMap<DeliveryId, Py<Delivery>>,
     /// Messages that were written and are not with the engine yet.
-    outbox: Vec<Py<Delivery>>,
+    pub(crate) outbox: Vec<Py<Delivery>>,
     /// Deliveries whose new state the peer is told at the end of the turn.
-    untold: Vec<Py<Delivery>>,
+    pub(crate) untold: Vec<Py<Delivery>>,
+    /// Ends that the peer is told of then.
+    pub(crate) endings: Vec<Ending>,
+}
+
+/// The end of our side of something.
+pub(crate) enum Ending {
+    Link { id: LinkId, closed: bool, error: Option<Error> },
+    Session(SessionId, Option<Error>),
+    Connection(Option<Error>),
+}
+
+impl Ending {
+    fn happen(self, engine: &mut Connection) {
+        match self {
+            Self::Link { id, closed, error } => match engine.link(id) {
+                Some(mut link) if closed => link.close(error),
+                Some(mut link) => link.detach(error),
+                None => {}
+            },
+            Self::Session(id, error) => {
+                if let Some(mut session) = engine.session(id) {
+                    session.end(error);
+                }
+            }
+            Self::Connection(error) => engine.close(error),
+        }
+    }
+}
+
+/// The state of our side, which may be over although the engine does not know yet.
+pub(crate) fn over(ended: bool, state: EndpointState) -> EndpointState {
+    if ended { EndpointState::Closed } else { state }
 }
 
 /// Objects by their ids, in the order in which they were made.
-struct Registry<Id> {
+pub(crate) struct Registry<Id> {
     numbers: HashMap<Id, u64>,
     objects: BTreeMap<u64, Py<PyAny>>,
     next: u64,
@@ -55,17 +91,17 @@ impl<Id> Default for Registry<Id> {
 }
 
 impl<Id: Hash + Eq> Registry<Id> {
-    fn add(&mut self, id: Id, object: Py<PyAny>) {
+    pub(crate) fn add(&mut self, id: Id, object: Py<PyAny>) {
         self.numbers.insert(id, self.next);
         self.objects.insert(self.next, object);
         self.next += 1;
     }
 
-    fn get<'py>(&self, py: Python<'py>, id: &Id) -> Option<Bound<'py, PyAny>> {
+    pub(crate) fn get<'py>(&self, py: Python<'py>, id: &Id) -> Option<Bound<'py, PyAny>> {
         Some(self.objects.get(self.numbers.get(id)?)?.bind(py).clone())
     }
 
-    fn remove(&mut self, id: &Id) -> Option<Py<PyAny>> {
+    pub(crate) fn remove(&mut self, id: &Id) -> Option<Py<PyAny>> {
         self.objects.remove(&self.numbers.remove(id)?)
     }
 }
@@ -82,7 +118,7 @@ impl ConnectionCore {
         work(&mut lock(&self.engine))
     }
 
-    fn objects(&self) -> MutexGuard<'_, Objects> {
+    pub(crate) fn objects(&self) -> MutexGuard<'_, Objects> {
         lock(&self.objects)
     }
 
@@ -146,7 +182,7 @@ impl ConnectionCore {
             delivery.get().send(py, false)?;
             self.raise(py, Kind::LinkFlow, link.as_any());
             let progress = delivery.get().progress();
-            if let (Some(id), false) = (progress.id, progress.settled) {
+            if let (Some(id), false) = (progress.id, progress.locally_settled) {
                 drop(progress);
                 self.objects().deliveries.insert(id, delivery);
             }
@@ -154,7 +190,23 @@ impl ConnectionCore {
         for delivery in untold {
             delivery.get().tell(py)?;
         }
+        let endings = std::mem::take(&mut self.objects().endings);
+        self.with(|engine| {
+            for ending in endings {
+                ending.happen(engine);
+            }
+        });
         Ok(())
+    }
+
+    /// An end that is told at the end of the turn, behind all that was sent and decided before.
+    pub(crate) fn end_later(&self, ending: Ending) {
+        self.objects().endings.push(ending);
+    }
+
+    /// Whether an end waits to be told.
+    pub(crate) fn is_ending(&self, which: impl Fn(&Ending) -> bool) -> bool {
+        self.objects().endings.iter().any(which)
     }
 
     pub(crate) fn forget_delivery(&self, _py: Python<'_>, id: DeliveryId) {
@@ -185,176 +237,6 @@ impl ConnectionCore {
         Ok(link)
     }
 
-    /// The engine's events as the collector's.
-    pub(crate) fn pump(&self, py: Python<'_>) -> PyResult<()> {
-        loop {
-            let event = lock(&self.engine).poll_event();
-            let Some(event) = event else { return Ok(()) };
-            self.on_event(py, event)?;
-        }
-    }
-
-    fn on_event(&self, py: Python<'_>, event: Event) -> PyResult<()> {
-        match event {
-            Event::Delivered(id) | Event::DeliveryPartial(id) => {
-                self.on_arrival(py, id, matches!(event, Event::Delivered(_)))
-            }
-            Event::DeliveryUpdated(id) => {
-                let delivery = self.objects().deliveries.get(&id).map(|delivery| delivery.clone_ref(py));
-                if let Some(delivery) = delivery {
-                    delivery.get().refresh(&mut lock(&self.engine));
-                    self.raise(py, Kind::Delivery, delivery.bind(py).as_any());
-                }
-                Ok(())
-            }
-            Event::DeliveryAborted(id) => {
-                let delivery = self.objects().deliveries.get(&id).map(|delivery| delivery.clone_ref(py));
-                if let Some(delivery) = delivery {
-                    delivery.get().progress().aborted = true;
-                    self.raise(py, Kind::Delivery, delivery.bind(py).as_any());
-                }
-                Ok(())
-            }
-            Event::DeliveryLost(id) => {
-                self.forget_delivery(py, id);
-                if let Some(mut delivery) = lock(&self.engine).delivery(id) {
-                    delivery.forget();
-                }
-                Ok(())
-            }
-            Event::LinkFlow(id) => self.on_link(py, id, Kind::LinkFlow),
-            Event::LinkDrained(id) => {
-                if let Some(link) = self.objects().links.get(py, &id) {
-                    link.cast::<LinkCore>()?.get().credit_drained();
-                }
-                self.on_link(py, id, Kind::LinkFlow)
-            }
-            Event::LinkAttached(id) => self.on_attach(py, id),
-            Event::LinkDetached(id) => self.on_link(py, id, Kind::LinkRemoteDetach),
-            Event::LinkClosed(id) => self.on_link(py, id, Kind::LinkRemoteClose),
-            Event::SessionBegun(id) => {
-                self.session_object(py, id)?;
-                self.on_session(py, id, Kind::SessionRemoteOpen);
-                Ok(())
-            }
-            Event::SessionEnded(id) => {
-                self.on_session(py, id, Kind::SessionRemoteClose);
-                Ok(())
-            }
-            Event::ConnectionOpened | Event::ConnectionClosed | Event::TransportError => {
-                self.on_transport(py, event)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn on_transport(&self, py: Python<'_>, event: Event) -> PyResult<()> {
-        let Some(transport) = self.transport(py) else { return Ok(()) };
-        let core = transport.cast::<TransportCore>()?.get();
-        match event {
-            Event::ConnectionOpened => core.tell_connection(py, Kind::ConnectionRemoteOpen),
-            Event::ConnectionClosed => {
-                core.tell_connection(py, Kind::ConnectionRemoteClose);
-                TransportCore::end_tail(transport.cast::<TransportCore>()?);
-            }
-            _ => {
-                let failure =
-                    lock(&self.engine).transport_failure().map(|failure| condition_parts(&failure.error));
-                TransportCore::failed(transport.cast::<TransportCore>()?, failure);
-            }
-        }
-        Ok(())
-    }
-
-    fn on_link(&self, py: Python<'_>, id: LinkId, kind: Kind) -> PyResult<()> {
-        let link = self.objects().links.get(py, &id);
-        if let Some(link) = link {
-            self.raise(py, kind, &link);
-        }
-        Ok(())
-    }
-
-    fn on_attach(&self, py: Python<'_>, id: LinkId) -> PyResult<()> {
-        let known = self.objects().links.get(py, &id);
-        if known.is_none() {
-            let (session, sender) = {
-                let mut engine = lock(&self.engine);
-                let Some(mut link) = engine.link(id) else { return Ok(()) };
-                if let Some(config) = link.config_mut() {
-                    config.partial_events = true;
-                    config.auto_drained = false;
-                    config.drain_timeout = None;
-                    // What the peer asks for is a program's to answer.
-                    (config.source, config.target) = (None, None);
-                }
-                (link.session(), link.role() == deuteron_codec::Role::Sender)
-            };
-            let Some(session) = session else { return Ok(()) };
-            let session = self.session_object(py, session)?;
-            let link = self.add_link(session.cast::<SessionCore>()?, id, sender)?;
-            self.raise(py, Kind::LinkInit, &link);
-        }
-        self.on_link(py, id, Kind::LinkRemoteOpen)
-    }
-
-    fn on_session(&self, py: Python<'_>, id: SessionId, kind: Kind) {
-        let session = self.objects().sessions.get(py, &id);
-        if let Some(session) = session {
-            self.raise(py, kind, &session);
-        }
-    }
-
-    /// The object of a session; a new one, if the peer has begun it.
-    fn session_object<'py>(&self, py: Python<'py>, id: SessionId) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(session) = self.objects().sessions.get(py, &id) {
-            return Ok(session);
-        }
-        let transport = self.transport(py);
-        let connection = match &transport {
-            Some(transport) => transport.cast::<TransportCore>()?.get().bound_to(py),
-            None => None,
-        };
-        let connection =
-            connection.ok_or_else(|| names::error(py, "SessionException", "the connection is not bound"))?;
-        self.add_session(&connection, id)
-    }
-
-    fn add_session<'py>(&self, connection: &Bound<'py, Self>, id: SessionId) -> PyResult<Bound<'py, PyAny>> {
-        let py = connection.py();
-        let session = names::get(py, "Session")?.call1((connection, Py::new(py, SessionKey(id))?))?;
-        self.objects().sessions.add(id, session.clone().unbind());
-        self.raise(py, Kind::SessionInit, &session);
-        Ok(session)
-    }
-
-    fn on_arrival(&self, py: Python<'_>, id: DeliveryId, complete: bool) -> PyResult<()> {
-        let known = self.objects().deliveries.get(&id).map(|delivery| delivery.clone_ref(py));
-        let delivery = match known {
-            Some(delivery) => delivery.into_bound(py),
-            None => {
-                let found = {
-                    let mut engine = lock(&self.engine);
-                    let delivery = engine.delivery(id);
-                    delivery.and_then(|delivery| {
-                        Some((delivery.link()?, delivery.tag(), delivery.remotely_settled()))
-                    })
-                };
-                let Some((link_id, tag, settled)) = found else { return Ok(()) };
-                let Some(link) = self.objects().links.get(py, &link_id) else { return Ok(()) };
-                let tag = tag.as_slice().to_vec();
-                let delivery =
-                    Bound::new(py, Delivery::new(&link, self.engine.clone(), false, tag, Some(id)))?;
-                delivery.get().progress().peer_settled = settled;
-                link.cast::<LinkCore>()?.get().arrived(&delivery);
-                self.objects().deliveries.insert(id, delivery.clone().unbind());
-                delivery
-            }
-        };
-        delivery.get().progress().complete = complete;
-        self.raise(py, Kind::Delivery, delivery.as_any());
-        Ok(())
-    }
-
     /// The wire is gone: so is all credit, and what was under way on it.
     pub(crate) fn unbound(&self, py: Python<'_>) -> PyResult<()> {
         let links: Vec<_> = self.objects().links.objects.values().map(|link| link.clone_ref(py)).collect();
@@ -378,13 +260,18 @@ impl ConnectionCore {
             idle_timeout: None::<Duration>,
             ..ConnectionConfig::default()
         };
-        Self { engine: Arc::new(Mutex::new(Connection::new(config))), objects: Mutex::default() }
+        Self {
+            made: Made::YES,
+            engine: Arc::new(Mutex::new(Connection::new(config))),
+            objects: Mutex::default(),
+        }
     }
 
     /// The bits of both sides' states.
     #[getter]
     pub(crate) fn state(&self) -> u32 {
-        self.with(|engine| endpoint_state(engine.local_state(), engine.remote_state()))
+        let ended = self.objects().endings.iter().any(|ending| matches!(ending, Ending::Connection(_)));
+        self.with(|engine| endpoint_state(over(ended, engine.local_state()), engine.remote_state()))
     }
 
     /// The transport that the connection is bound to, if any.
@@ -441,9 +328,7 @@ impl ConnectionCore {
         if this.state() & 4 != 0 {
             return Ok(());
         }
-        this.flush(slf.py())?;
-        let condition = condition.map(to_error).transpose()?;
-        this.with(|engine| engine.close(condition));
+        this.end_later(Ending::Connection(condition.map(to_error).transpose()?));
         this.raise(slf.py(), Kind::ConnectionLocalClose, slf.as_any());
         this.after(slf.py())
     }
@@ -517,6 +402,9 @@ impl ConnectionCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.made.is_done() {
+            return Ok(());
+        }
         let Ok(objects) = self.objects.try_lock() else { return Ok(()) };
         visit.call(&objects.collector)?;
         visit.call(&objects.transport)?;

@@ -10,12 +10,13 @@ use pyo3::prelude::*;
 
 use crate::event::no_attribute;
 use crate::link::LinkCore;
-use crate::names::{self, lock};
+use crate::names::{self, Made, lock};
 use crate::state::{self, LocalState, RemoteParts, remote_parts};
 
 /// A message on its way. Attributes that a program sets on it stay for as long as the delivery does.
 #[pyclass(dict, weakref, module = "proton._delivery", frozen)]
 pub(crate) struct Delivery {
+    made: Made,
     link: Py<PyAny>,
     engine: Arc<Mutex<Connection>>,
     outgoing: bool,
@@ -36,7 +37,7 @@ pub(crate) struct Progress {
     pub(crate) advanced: bool,
     pub(crate) aborted: bool,
     pub(crate) updated: bool,
-    pub(crate) settled: bool,
+    pub(crate) locally_settled: bool,
     pub(crate) peer_settled: bool,
     local_state: u64,
     remote: Option<DeliveryState>,
@@ -54,6 +55,7 @@ impl Delivery {
         id: Option<DeliveryId>,
     ) -> Self {
         Self {
+            made: Made::YES,
             link: link.clone().unbind(),
             engine,
             outgoing,
@@ -101,7 +103,7 @@ impl Delivery {
         let local = self.progress().local.as_ref().map(|local| local.clone_ref(py));
         match local {
             Some(local) if code != state::ACCEPTED && code != state::RELEASED => {
-                local.bind(py).extract::<LocalState>()?.to_state(code)
+                local.bind(py).extract::<LocalState>()?.into_state(code)
             }
             _ => Ok(state::plain(code)),
         }
@@ -112,7 +114,7 @@ impl Delivery {
         let state = self.first_state(py)?;
         let (bytes, settled) = {
             let mut progress = self.progress();
-            (std::mem::take(&mut progress.bytes), settled || progress.settled)
+            (std::mem::take(&mut progress.bytes), settled || progress.locally_settled)
         };
         let options = SendOptions {
             tag: DeliveryTag::new(&self.tag),
@@ -166,7 +168,7 @@ impl Delivery {
     fn settle_now(&self, py: Python<'_>) -> PyResult<()> {
         let (id, code, due) = {
             let mut progress = self.progress();
-            if std::mem::replace(&mut progress.settled, true) {
+            if std::mem::replace(&mut progress.locally_settled, true) {
                 return Ok(());
             }
             let due = progress.due && progress.id.is_some();
@@ -336,7 +338,7 @@ impl Delivery {
         let this = slf.get();
         let known = {
             let mut progress = this.progress();
-            if progress.settled {
+            if progress.locally_settled {
                 return Ok(());
             }
             progress.local_state = state;
@@ -373,6 +375,9 @@ impl Delivery {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.made.is_done() {
+            return Ok(());
+        }
         visit.call(&self.link)?;
         match self.progress.try_lock() {
             Ok(progress) => visit.call(&progress.local),

@@ -96,7 +96,17 @@ impl Encoder<'_> {
                 value @ -128..=127 => self.fixed(codes::SMALLINT, &(value as i8).to_be_bytes()),
                 value => self.fixed(codes::INT, &value.to_be_bytes()),
             }
-        } else if is(&t.float32) {
+        } else {
+            return self.rarer(object);
+        }
+        Ok(())
+    }
+
+    fn rarer(&mut self, object: &Bound<'_, PyAny>) -> PyResult<()> {
+        let class = object.get_type();
+        let is = |known: &Py<PyAny>| class.is(known);
+        let t = self.types;
+        if is(&t.float32) {
             self.fixed(codes::FLOAT, &(object.extract::<f64>()? as f32).to_be_bytes());
         } else if is(&t.decimal32) {
             self.fixed(codes::DECIMAL32, &object.extract::<u32>()?.to_be_bytes());

@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use crate::connection::ConnectionCore;
 use crate::delivery::Delivery;
 use crate::link::LinkCore;
-use crate::names::{self, lock};
+use crate::names::{self, Made, lock};
 use crate::session::SessionCore;
 use crate::transport::TransportCore;
 
@@ -129,6 +129,7 @@ pub(crate) fn dispatch(
 /// Something that the engine says, about the object in `context`.
 #[pyclass(extends = EventBase, subclass, module = "proton", frozen)]
 pub(crate) struct Event {
+    made: Made,
     kind: u16,
     context: Py<PyAny>,
     container: Option<Py<PyAny>>,
@@ -137,7 +138,8 @@ pub(crate) struct Event {
 impl Event {
     fn create(py: Python<'_>, queued: &Queued, container: Option<Py<PyAny>>) -> PyResult<Py<Self>> {
         let base = EventBase { event_type: Mutex::new(Some(queued.event_type(py)?)) };
-        let event = Self { kind: queued.kind, context: queued.context.clone_ref(py), container };
+        let event =
+            Self { made: Made::YES, kind: queued.kind, context: queued.context.clone_ref(py), container };
         Py::new(py, PyClassInitializer::from(base).add_subclass(event))
     }
 
@@ -242,6 +244,9 @@ impl Event {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.made.is_done() {
+            return Ok(());
+        }
         visit.call(&self.context)?;
         visit.call(&self.container)
     }
@@ -267,6 +272,7 @@ impl Queued {
 /// The queue of the events of the connections that are collected into it.
 #[pyclass(subclass, dict, weakref, module = "proton", frozen)]
 pub(crate) struct Collector {
+    made: Made,
     queue: Mutex<VecDeque<Queued>>,
     /// Whose loop it is that takes the events out.
     container: Mutex<Option<Py<PyAny>>>,
@@ -292,7 +298,7 @@ impl Collector {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { queue: Mutex::default(), container: Mutex::default() }
+        Self { made: Made::YES, queue: Mutex::default(), container: Mutex::default() }
     }
 
     /// Puts an event of the given type about an object at the end of the queue.
@@ -351,6 +357,9 @@ impl Collector {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.made.is_done() {
+            return Ok(());
+        }
         if let Ok(container) = self.container.try_lock() {
             visit.call(&*container)?;
         }

@@ -11,13 +11,19 @@ mod decode;
 mod delivery;
 mod encode;
 mod event;
+mod fields;
+mod incoming;
 mod link;
 mod message;
 mod names;
+mod sections;
 mod session;
 mod state;
+mod terminus;
+mod traffic;
 mod transport;
 mod types;
+mod wire;
 
 /// What the Python sources of `proton` are built on; not for programs.
 #[pymodule(gil_used = true)]

@@ -1,32 +1,27 @@
 //! Links: senders and receivers.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
-use deuteron_codec::{
-    AttachTarget, Coordinator, ReceiverSettleMode, SenderSettleMode, Source, Symbol, Target,
-    TerminusDurability, TerminusExpiryPolicy,
-};
+use deuteron_codec::{ReceiverSettleMode, SenderSettleMode};
 use deuteron_engine::{Connection, EndpointState, LinkId};
-use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
 
-use crate::connection::ConnectionCore;
+use crate::connection::{ConnectionCore, Ending, over};
 use crate::delivery::Delivery;
 use crate::event::Kind;
-use crate::names::{self, lock};
+use crate::names::{self, Made, lock};
 use crate::session::SessionCore;
-use crate::state::{
-    ConditionParts, condition_parts, decode_map, decode_symbols, encode_map, encode_symbols, endpoint_state,
-    to_error,
-};
+use crate::state::{ConditionParts, condition_parts, decode_map, encode_map, endpoint_state, to_error};
+use crate::terminus::{TerminusParts, snd_settle_mode, source_parts, target_parts, to_source, to_target};
+use crate::traffic::Traffic;
 
 /// What Python's `Link` is built on.
 #[pyclass(subclass, dict, weakref, module = "proton", frozen)]
 pub(crate) struct LinkCore {
+    made: Made,
     session: Py<PyAny>,
     connection: Py<ConnectionCore>,
     engine: Arc<Mutex<Connection>>,
@@ -36,41 +31,8 @@ pub(crate) struct LinkCore {
     traffic: Mutex<Traffic>,
 }
 
-/// The messages of a link that the program is busy with.
-#[derive(Default)]
-pub(crate) struct Traffic {
-    /// Made or arrived, and not advanced past: the first is the current one.
-    waiting: VecDeque<Py<Delivery>>,
-    /// Advanced past, and not handed to the engine: the end of the turn does that.
-    outbox: u32,
-    /// A receiver's credit that the peer has not used.
-    granted: u32,
-    drained: u32,
-    unsettled: u32,
-    local_detached: bool,
-    pre_settled: bool,
-}
-
-/// A terminus as Python hands it over and reads it: type, address, durability, expiry policy, timeout, dynamic, distribution mode, and
-/// encoded: properties, capabilities, outcomes, filter.
-type TerminusParts = (
-    u32,
-    Option<String>,
-    u32,
-    String,
-    u32,
-    bool,
-    u32,
-    Option<Vec<u8>>,
-    Option<Vec<u8>>,
-    Option<Vec<u8>>,
-    Option<Vec<u8>>,
-);
-
 /// What the peer's Attach says: termini, settle modes, maximum size, properties, and the capabilities.
 type AttachParts = (Option<TerminusParts>, Option<TerminusParts>, u8, u8, u64, Option<Vec<u8>>);
-
-const COORDINATOR: u32 = 3;
 
 /// A link's key in Python: what the class is called with.
 #[pyclass(frozen, module = "proton")]
@@ -151,11 +113,8 @@ impl LinkCore {
     fn over(slf: &Bound<'_, Self>, condition: Option<ConditionParts>, closed: bool) -> PyResult<()> {
         let this = slf.get();
         let connection = this.connection.get();
-        connection.flush(slf.py())?;
-        let condition = condition.map(to_error).transpose()?;
-        if let Some(mut link) = lock(&this.engine).link(this.id) {
-            if closed { link.close(condition) } else { link.detach(condition) }
-        }
+        let error = condition.map(to_error).transpose()?;
+        connection.end_later(Ending::Link { id: this.id, closed, error });
         Self::raise(slf, if closed { Kind::LinkLocalClose } else { Kind::LinkLocalDetach });
         connection.after(slf.py())
     }
@@ -236,6 +195,7 @@ impl LinkCore {
         let engine = connection.get().engine();
         let name = lock(&engine).link(key.get().0).map_or_else(String::new, |link| link.name().to_owned());
         Self {
+            made: Made::YES,
             session: session.as_any().clone().unbind(),
             connection: connection.unbind(),
             engine,
@@ -285,8 +245,12 @@ impl LinkCore {
     /// The bits of both sides' states.
     #[getter]
     pub(crate) fn state(&self) -> u32 {
-        let mut engine = lock(&self.engine);
-        engine.link(self.id).map_or(0o44, |link| endpoint_state(link.local_state(), link.remote_state()))
+        let is_mine =
+            |ending: &Ending| matches!(ending, Ending::Link { id, closed: true, .. } if *id == self.id);
+        let ended = self.connection.get().is_ending(is_mine);
+        lock(&self.engine)
+            .link(self.id)
+            .map_or(0o44, |link| endpoint_state(over(ended, link.local_state()), link.remote_state()))
     }
 
     /// How many messages may be sent, or may still come.
@@ -513,6 +477,9 @@ impl LinkCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.made.is_done() {
+            return Ok(());
+        }
         visit.call(&self.session)?;
         visit.call(&self.connection)?;
         let Ok(traffic) = self.traffic.try_lock() else { return Ok(()) };
@@ -525,137 +492,5 @@ impl LinkCore {
     fn __clear__(&self) {
         let waiting = std::mem::take(&mut self.traffic().waiting);
         drop(waiting);
-    }
-}
-
-fn snd_settle_mode(mode: u8) -> SenderSettleMode {
-    match mode {
-        0 => SenderSettleMode::Unsettled,
-        1 => SenderSettleMode::Settled,
-        _ => SenderSettleMode::Mixed,
-    }
-}
-
-fn durability(value: u32) -> TerminusDurability {
-    match value {
-        1 => TerminusDurability::Configuration,
-        2 => TerminusDurability::UnsettledState,
-        _ => TerminusDurability::None,
-    }
-}
-
-fn expiry_policy(name: &str) -> PyResult<TerminusExpiryPolicy> {
-    Ok(match name {
-        "link-detach" => TerminusExpiryPolicy::LinkDetach,
-        "session-end" => TerminusExpiryPolicy::SessionEnd,
-        "connection-close" => TerminusExpiryPolicy::ConnectionClose,
-        "never" => TerminusExpiryPolicy::Never,
-        other => return Err(PyErr::new::<PyTypeError, _>(format!("{other:?} is no expiry policy"))),
-    })
-}
-
-fn expiry_name(policy: TerminusExpiryPolicy) -> String {
-    match policy {
-        TerminusExpiryPolicy::LinkDetach => "link-detach",
-        TerminusExpiryPolicy::SessionEnd => "session-end",
-        TerminusExpiryPolicy::ConnectionClose => "connection-close",
-        TerminusExpiryPolicy::Never => "never",
-    }
-    .to_owned()
-}
-
-fn to_source(parts: TerminusParts) -> PyResult<Option<Source>> {
-    let (kind, address, durable, expiry, timeout, dynamic, mode, properties, capabilities, outcomes, filter) =
-        parts;
-    if kind == 0 {
-        return Ok(None);
-    }
-    Ok(Some(Source {
-        address,
-        durable: durability(durable),
-        expiry_policy: expiry_policy(&expiry)?,
-        timeout,
-        dynamic,
-        dynamic_node_properties: decode_map(properties)?,
-        distribution_mode: match mode {
-            1 => Some(Symbol::from("copy")),
-            2 => Some(Symbol::from("move")),
-            _ => None,
-        },
-        filter: decode_map(filter)?,
-        outcomes: decode_symbols(outcomes)?,
-        capabilities: decode_symbols(capabilities)?,
-        ..Source::default()
-    }))
-}
-
-fn to_target(parts: TerminusParts) -> PyResult<Option<AttachTarget>> {
-    let (kind, address, durable, expiry, timeout, dynamic, _, properties, capabilities, _, _) = parts;
-    if kind == 0 {
-        return Ok(None);
-    }
-    let capabilities = decode_symbols(capabilities)?;
-    if kind == COORDINATOR {
-        return Ok(Some(AttachTarget::Coordinator(Coordinator { capabilities })));
-    }
-    Ok(Some(AttachTarget::Target(Target {
-        address,
-        durable: durability(durable),
-        expiry_policy: expiry_policy(&expiry)?,
-        timeout,
-        dynamic,
-        dynamic_node_properties: decode_map(properties)?,
-        capabilities,
-    })))
-}
-
-fn source_parts(source: &Source) -> TerminusParts {
-    (
-        1,
-        source.address.clone(),
-        source.durable as u32,
-        expiry_name(source.expiry_policy),
-        source.timeout,
-        source.dynamic,
-        match source.distribution_mode.as_ref().map(Symbol::as_str) {
-            Some("copy") => 1,
-            Some("move") => 2,
-            _ => 0,
-        },
-        encode_map(source.dynamic_node_properties.as_ref()),
-        encode_symbols(&source.capabilities),
-        encode_symbols(&source.outcomes),
-        encode_map(source.filter.as_ref()),
-    )
-}
-
-fn target_parts(target: &AttachTarget) -> TerminusParts {
-    match target {
-        AttachTarget::Target(target) => (
-            2,
-            target.address.clone(),
-            target.durable as u32,
-            expiry_name(target.expiry_policy),
-            target.timeout,
-            target.dynamic,
-            0,
-            encode_map(target.dynamic_node_properties.as_ref()),
-            encode_symbols(&target.capabilities),
-            None,
-            None,
-        ),
-        AttachTarget::Coordinator(coordinator) => (
-            COORDINATOR,
-            None,
-            0,
-            expiry_name(TerminusExpiryPolicy::default()),
-            0,
-            false,
-            0,
-            None,
-            encode_symbols(&coordinator.capabilities),
-            None,
-            None,
-        ),
     }
 }

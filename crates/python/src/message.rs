@@ -1,260 +1,27 @@
 //! Messages. What came from the wire is only read when a program looks at it.
 
-use bytes::{BufMut, Bytes, BytesMut};
-use deuteron_codec::{
-    Encode, Header, Limits, MessageId, Properties, Reader, Section, Sections, Symbol, Timestamp, Uuid,
-    Writer, codes, section,
-};
+use bytes::{Bytes, BytesMut};
+use deuteron_codec::{Header, Properties, Symbol, Timestamp};
 use pyo3::exceptions::{PyAttributeError, PyOverflowError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFloat, PyString};
 
-use crate::decode::decode_value;
-use crate::encode::encode_value;
+use crate::fields::{annotations, count, from_id, milliseconds, symbol, text, to_id, unsigned};
 use crate::link::LinkCore;
-use crate::names;
-use crate::types::types;
 
 /// A message: what programs send and receive (3.2).
 #[pyclass(subclass, dict, weakref, module = "proton")]
 pub(crate) struct Message {
     /// What came and was not looked at.
-    unread: Option<Bytes>,
-    inferred: bool,
-    header: Header,
-    properties_section: Properties,
-    instructions: Option<Py<PyAny>>,
-    annotations: Option<Py<PyAny>>,
-    properties: Option<Py<PyAny>>,
-    body: Option<Py<PyAny>>,
-}
-
-const EMPTY_LIST: u8 = codes::LIST0;
-
-impl Message {
-    fn empty() -> Self {
-        Self {
-            unread: None,
-            inferred: false,
-            header: Header::default(),
-            properties_section: Properties::default(),
-            instructions: None,
-            annotations: None,
-            properties: None,
-            body: None,
-        }
-    }
-
-    /// Reads what came. What cannot be read keeps its default, as do the sections behind it.
-    fn load(&mut self, py: Python<'_>) {
-        if let Some(bytes) = self.unread.take() {
-            let _unreadable = self.read(py, &bytes);
-        }
-    }
-
-    fn read(&mut self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
-        let mut sections = Sections::new(bytes, Limits::default());
-        while let Ok(Some(Section { code, value, start, end })) = sections.next_section() {
-            let object = || decode_value(py, value).map(|(object, _)| object);
-            match code {
-                section::HEADER => self.header = whole(&bytes[start..end])?,
-                section::PROPERTIES => self.properties_section = whole(&bytes[start..end])?,
-                section::DELIVERY_ANNOTATIONS => self.instructions = Some(annotations(py, object()?)?),
-                section::MESSAGE_ANNOTATIONS => self.annotations = Some(annotations(py, object()?)?),
-                section::APPLICATION_PROPERTIES => self.properties = Some(object()?.unbind()),
-                section::DATA | section::AMQP_SEQUENCE | section::AMQP_VALUE => {
-                    self.body = Some(object()?.unbind());
-                    self.inferred = code != section::AMQP_VALUE;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Appends the message as Proton 0.40 writes it.
-    pub(crate) fn encode_into(&mut self, py: Python<'_>, out: &mut BytesMut) -> PyResult<()> {
-        if let Some(bytes) = &self.unread {
-            // Unchanged, and yet Proton writes two sections that may not have come.
-            let _ = bytes;
-            self.load(py);
-        }
-        list_or_empty(out, section::HEADER, &self.header, self.header == Header::default());
-        for (code, map) in [
-            (section::DELIVERY_ANNOTATIONS, &self.instructions),
-            (section::MESSAGE_ANNOTATIONS, &self.annotations),
-        ] {
-            if let Some(map) = map.as_ref().map(|map| map.bind(py)).filter(|map| !map.is_none()) {
-                descriptor(out, code);
-                encode_value(map, out)?;
-            }
-        }
-        let empty = self.properties_section == Properties::default();
-        list_or_empty(out, section::PROPERTIES, &self.properties_section, empty);
-        if let Some(map) = self.properties.as_ref().map(|map| map.bind(py)).filter(|map| !map.is_none()) {
-            descriptor(out, section::APPLICATION_PROPERTIES);
-            encode_value(&checked(map)?, out)?;
-        }
-        if let Some(body) = self.body.as_ref().map(|body| body.bind(py)).filter(|body| !body.is_none()) {
-            descriptor(out, self.body_code(body)?);
-            encode_value(body, out)?;
-        }
-        Ok(())
-    }
-
-    fn body_code(&self, body: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let t = types(body.py())?;
-        let class = body.get_type();
-        let is = |known: &Py<PyAny>| class.is(known);
-        Ok(match self.inferred {
-            true if is(&t.bytes) || is(&t.bytearray) || is(&t.memoryview) => section::DATA,
-            true if is(&t.list) || is(&t.tuple) => section::AMQP_SEQUENCE,
-            _ => section::AMQP_VALUE,
-        })
-    }
-
-    fn properties_mut(&mut self, py: Python<'_>) -> &mut Properties {
-        self.load(py);
-        &mut self.properties_section
-    }
-}
-
-fn whole<'a, T: deuteron_codec::Decode<'a>>(bytes: &'a [u8]) -> PyResult<T> {
-    T::decode(&mut Reader::new(bytes))
-        .map_err(|error| PyErr::new::<pyo3::exceptions::PyValueError, _>(error.to_string()))
-}
-
-fn descriptor(out: &mut BytesMut, code: u64) {
-    out.put_slice(&[codes::DESCRIBED, codes::SMALLULONG, code as u8]);
-}
-
-fn list_or_empty(out: &mut BytesMut, code: u64, list: &impl Encode, empty: bool) {
-    if empty {
-        descriptor(out, code);
-        out.put_u8(EMPTY_LIST);
-    } else {
-        list.encode(&mut Writer::new(out));
-    }
-}
-
-/// A map of annotations, with its keys as symbols.
-fn annotations(py: Python<'_>, map: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-    if map.is_instance_of::<PyDict>() && map.get_type().is(&types(py)?.dict) {
-        let keywords = PyDict::new(py);
-        keywords.set_item("raise_on_error", false)?;
-        return Ok(types(py)?.annotation_dict.bind(py).call((map,), Some(&keywords))?.unbind());
-    }
-    Ok(map.unbind())
-}
-
-/// Application properties, whose keys have to be strings and nothing else.
-fn checked<'py>(map: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let py = map.py();
-    let t = types(py)?;
-    let keys = map.call_method0(pyo3::intern!(py, "keys"))?;
-    let mut plain = true;
-    for key in keys.try_iter()? {
-        let key = key?;
-        let class = key.get_type();
-        if class.is(&t.str) {
-            continue;
-        }
-        if !key.is_instance_of::<PyString>() || class.is(&t.symbol) || class.is(&t.char) {
-            let text =
-                format!("Application property key is not string type: key={} {}", key.str()?, class.str()?);
-            return Err(names::error(py, "MessageException", text));
-        }
-        plain = false;
-    }
-    if plain {
-        return Ok(map.clone());
-    }
-    let converted = PyDict::new(py);
-    for item in map.call_method0("items")?.try_iter()? {
-        let (key, value): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item?.extract()?;
-        converted.set_item(t.str.bind(py).call1((key,))?, value)?;
-    }
-    map.call_method0("clear")?;
-    map.call_method1("update", (converted,))?;
-    Ok(map.clone())
-}
-
-/// Seconds of a program as whole milliseconds.
-fn milliseconds<'py>(seconds: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let py = seconds.py();
-    py.get_type::<PyInt>().call1((seconds.mul(1000)?,))
-}
-
-fn unsigned(milliseconds: &Bound<'_, PyAny>) -> PyResult<u32> {
-    let number: i64 = milliseconds.extract().unwrap_or(i64::MAX);
-    if number < 0 {
-        return Err(PyErr::new::<PyOverflowError, _>("can't convert negative number to unsigned"));
-    }
-    u32::try_from(number).map_err(|_| {
-        PyErr::new::<PyOverflowError, _>(format!("integer {number} does not fit '32-bit unsigned int'"))
-    })
-}
-
-fn count(number: &Bound<'_, PyAny>) -> PyResult<u32> {
-    unsigned(number)
-}
-
-/// Text, or none.
-fn text(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<String>> {
-    let Some(value) = value else { return Ok(None) };
-    match value.cast::<PyString>() {
-        Ok(text) => Ok(Some(text.to_str()?.to_owned())),
-        Err(_) => {
-            let text = format!("Unrecognized string type: {} ({})", value.repr()?, value.get_type().repr()?);
-            Err(PyErr::new::<PyTypeError, _>(text))
-        }
-    }
-}
-
-fn to_id(value: &Bound<'_, PyAny>) -> PyResult<Option<MessageId>> {
-    let t = types(value.py())?;
-    if value.is_none() {
-        return Ok(None);
-    }
-    if let Ok(number) = value.cast::<PyInt>() {
-        if number.lt(0)? {
-            return Err(PyErr::new::<PyOverflowError, _>("can't convert negative number to unsigned"));
-        }
-        return Ok(Some(MessageId::Ulong(number.extract()?)));
-    }
-    if let Ok(text) = value.cast::<PyString>() {
-        return Ok(Some(MessageId::String(text.to_str()?.to_owned())));
-    }
-    if let Ok(bytes) = value.cast::<PyBytes>() {
-        return Ok(Some(MessageId::Binary(Bytes::copy_from_slice(bytes.as_bytes()))));
-    }
-    if value.is_instance(t.uuid.bind(value.py()))? {
-        let bytes: [u8; 16] = value.getattr("bytes")?.extract()?;
-        return Ok(Some(MessageId::Uuid(Uuid(bytes))));
-    }
-    // Anything else is silently no id, as in Proton.
-    Ok(None)
-}
-
-fn from_id(py: Python<'_>, id: Option<&MessageId>) -> PyResult<Py<PyAny>> {
-    let t = types(py)?;
-    Ok(match id {
-        None => py.None(),
-        Some(MessageId::Ulong(number)) => number.into_pyobject(py)?.into_any().unbind(),
-        Some(MessageId::String(text)) => PyString::new(py, text).into_any().unbind(),
-        Some(MessageId::Binary(bytes)) => t.memoryview.bind(py).call1((PyBytes::new(py, bytes),))?.unbind(),
-        Some(MessageId::Uuid(uuid)) => {
-            let keywords = PyDict::new(py);
-            keywords.set_item("bytes", PyBytes::new(py, &uuid.0))?;
-            t.uuid.bind(py).call((), Some(&keywords))?.unbind()
-        }
-    })
-}
-
-/// A symbol for programs; one that is not set reads as the symbol `None`, as in Proton.
-fn symbol(py: Python<'_>, value: Option<&Symbol>) -> PyResult<Py<PyAny>> {
-    Ok(types(py)?.symbol.bind(py).call1((value.map_or("None", Symbol::as_str),))?.unbind())
+    pub(crate) unread: Option<Bytes>,
+    pub(crate) inferred: bool,
+    pub(crate) header: Header,
+    pub(crate) properties_section: Properties,
+    pub(crate) instructions: Option<Py<PyAny>>,
+    pub(crate) annotations: Option<Py<PyAny>>,
+    pub(crate) properties: Option<Py<PyAny>>,
+    pub(crate) body: Option<Py<PyAny>>,
 }
 
 #[pymethods]

@@ -34,6 +34,18 @@ pub(crate) fn error(py: Python<'_>, class: &str, text: impl Into<String>) -> PyE
     }
 }
 
+/// A field of objects that the garbage collector may see before they are made: Python links the memory of a new object into its
+/// lists, all zeros, and may collect before the object is there. Zero is not yet.
+pub(crate) struct Made(bool);
+
+impl Made {
+    pub(crate) const YES: Self = Self(true);
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.0
+    }
+}
+
 /// Locks, whatever became of the thread that held the lock: what is behind it is plain state.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

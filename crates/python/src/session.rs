@@ -7,14 +7,15 @@ use deuteron_engine::{Connection, LinkConfig, SessionId};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-use crate::connection::ConnectionCore;
+use crate::connection::{ConnectionCore, Ending, over};
 use crate::event::Kind;
-use crate::names::{error, lock};
+use crate::names::{Made, error, lock};
 use crate::state::{ConditionParts, condition_parts, endpoint_state, to_error};
 
 /// What Python's `Session` is built on.
 #[pyclass(subclass, dict, weakref, module = "proton", frozen)]
 pub(crate) struct SessionCore {
+    made: Made,
     connection: Py<ConnectionCore>,
     engine: Arc<Mutex<Connection>>,
     id: SessionId,
@@ -34,7 +35,12 @@ pub(crate) struct SessionKey(pub(crate) SessionId);
 impl SessionCore {
     #[new]
     fn new(connection: &Bound<'_, ConnectionCore>, key: &Bound<'_, SessionKey>) -> Self {
-        Self { engine: connection.get().engine(), connection: connection.clone().unbind(), id: key.get().0 }
+        Self {
+            made: Made::YES,
+            engine: connection.get().engine(),
+            connection: connection.clone().unbind(),
+            id: key.get().0,
+        }
     }
 
     /// The connection that the session belongs to.
@@ -46,10 +52,11 @@ impl SessionCore {
     /// The bits of both sides' states.
     #[getter]
     pub(crate) fn state(&self) -> u32 {
-        let mut engine = lock(&self.engine);
-        engine
-            .session(self.id)
-            .map_or(0o44, |session| endpoint_state(session.local_state(), session.remote_state()))
+        let is_mine = |ending: &Ending| matches!(ending, Ending::Session(id, _) if *id == self.id);
+        let ended = self.connection.get().is_ending(is_mine);
+        lock(&self.engine).session(self.id).map_or(0o44, |session| {
+            endpoint_state(over(ended, session.local_state()), session.remote_state())
+        })
     }
 
     fn _open(slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -70,12 +77,8 @@ impl SessionCore {
         if this.state() & 4 != 0 {
             return Ok(());
         }
-        let condition = condition.map(to_error).transpose()?;
         let connection = this.connection.get();
-        connection.flush(slf.py())?;
-        if let Some(mut session) = lock(&this.engine).session(this.id) {
-            session.end(condition);
-        }
+        connection.end_later(Ending::Session(this.id, condition.map(to_error).transpose()?));
         connection.raise(slf.py(), Kind::SessionLocalClose, slf.as_any());
         connection.after(slf.py())
     }
@@ -117,6 +120,8 @@ impl SessionCore {
         config.partial_events = true;
         config.auto_drained = false;
         config.drain_timeout = None;
+        // A link of the same name may be about to end.
+        this.connection.get().flush(slf.py())?;
         let made = lock(&this.engine).create_link(this.id, config);
         let id = made.map_err(|why| error(slf.py(), "LinkException", format!("link {name:?}: {why}")))?;
         let link = this.connection.get().add_link(slf, id, sender)?;
@@ -132,6 +137,6 @@ impl SessionCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.connection)
+        if self.made.is_done() { visit.call(&self.connection) } else { Ok(()) }
     }
 }

@@ -119,7 +119,7 @@ pub(crate) struct LocalState {
 
 impl LocalState {
     /// The state with this code; None if the codec does not have it.
-    pub(crate) fn to_state(self, code: u64) -> PyResult<Option<DeliveryState>> {
+    pub(crate) fn into_state(self, code: u64) -> PyResult<Option<DeliveryState>> {
         Ok(Some(match code {
             RECEIVED => DeliveryState::Received(Received {
                 section_number: self.section_number,
@@ -145,7 +145,7 @@ fn transactional(fields: Vec<Value>) -> PyResult<DeliveryState> {
     let mut fields = fields.into_iter();
     let txn_id = match fields.next() {
         Some(Value::Binary(id)) => id,
-        Some(Value::String(id)) => Bytes::copy_from_slice(id.as_str().as_bytes()),
+        Some(Value::String(id)) => Bytes::copy_from_slice(id.as_bytes()),
         _ => {
             return Err(PyErr::new::<PyValueError, _>(
                 "a transactional state needs the id of its transaction",

@@ -1,11 +1,10 @@
 //! Transports: the bytes of a connection, without sockets.
 
 use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-use deuteron_engine::sasl::{Password, SaslClientConfig, SaslServerConfig};
-use deuteron_engine::{ConnectionRole, OutBuf, SaslConfig, Security, Trace};
+use bytes::Buf;
+use deuteron_engine::{ConnectionRole, Security, Trace};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -14,119 +13,13 @@ use crate::connection::ConnectionCore;
 use crate::event::Kind;
 use crate::names::lock;
 use crate::state::ConditionParts;
+use crate::wire::Wire;
 
 /// What Python's `Transport` is built on.
 #[pyclass(subclass, dict, weakref, module = "proton", frozen)]
 pub(crate) struct TransportCore {
     server: bool,
     wire: Mutex<Wire>,
-}
-
-#[derive(Default)]
-struct Wire {
-    connection: Option<Py<ConnectionCore>>,
-    /// Whether the engine has been given its wire, which the first byte in either direction does.
-    started: bool,
-    input: BytesMut,
-    output: BytesMut,
-    scratch: OutBuf,
-    head_closed: bool,
-    tail_closed: bool,
-    closed: bool,
-    /// Whether the event that tells of output is in the queue.
-    noted: bool,
-    condition: Option<ConditionParts>,
-    error_told: bool,
-    settings: Settings,
-    sasl: Option<Sasl>,
-    clock: Clock,
-    received: FrameCount,
-    sent: FrameCount,
-    was_authenticated: bool,
-    user: Option<String>,
-    mechanism: Option<String>,
-}
-
-struct Settings {
-    max_frame_size: u32,
-    channel_max: u16,
-    idle_timeout: Duration,
-    require_auth: bool,
-    trace: Option<Trace>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            max_frame_size: 32_768,
-            channel_max: 32_767,
-            idle_timeout: Duration::ZERO,
-            require_auth: false,
-            trace: None,
-        }
-    }
-}
-
-#[derive(Default)]
-struct Sasl {
-    allowed: Option<Vec<String>>,
-    allow_insecure: bool,
-}
-
-/// Time as the program tells it: only `tick` moves it.
-struct Clock {
-    base: Instant,
-    first: Option<f64>,
-    now: Instant,
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        let base = Instant::now();
-        Self { base, first: None, now: base }
-    }
-}
-
-impl Clock {
-    fn set(&mut self, seconds: f64) {
-        let first = *self.first.get_or_insert(seconds);
-        if let Ok(passed) = Duration::try_from_secs_f64(seconds - first) {
-            self.now = self.now.max(self.base + passed);
-        }
-    }
-
-    fn seconds(&self, at: Instant) -> f64 {
-        self.first.unwrap_or(0.0) + at.saturating_duration_since(self.base).as_secs_f64()
-    }
-}
-
-/// Counts the frames of a stream as its bytes pass.
-#[derive(Default)]
-struct FrameCount {
-    frames: u64,
-    /// Bytes until the next header, and how much of that is here.
-    skip: usize,
-    head: Vec<u8>,
-}
-
-impl FrameCount {
-    fn pass(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let skipped = self.skip.min(bytes.len());
-            self.skip -= skipped;
-            bytes = &bytes[skipped..];
-            let wanted = (8 - self.head.len()).min(bytes.len());
-            self.head.extend_from_slice(&bytes[..wanted]);
-            bytes = &bytes[wanted..];
-            if let Some(head) = self.head.first_chunk::<4>().filter(|_| self.head.len() == 8) {
-                if head != b"AMQP" {
-                    self.frames += 1;
-                    self.skip = (u32::from_be_bytes(*head) as usize).saturating_sub(8);
-                }
-                self.head.clear();
-            }
-        }
-    }
 }
 
 /// How many bytes may be pushed at once.
@@ -298,39 +191,6 @@ impl TransportCore {
             Self::end_head(slf);
         }
         Ok(())
-    }
-}
-
-impl Wire {
-    fn sasl(
-        &self,
-        server: bool,
-        credentials: (Option<String>, Option<String>, Option<String>),
-    ) -> SaslConfig {
-        let (username, password, authorization) = credentials;
-        match (&self.sasl, server) {
-            (Some(sasl), false) => SaslConfig::Client(SaslClientConfig {
-                username,
-                password: password.map(Password::new),
-                authorization,
-                allowed_mechanisms: sasl.allowed.clone(),
-                allow_insecure: sasl.allow_insecure,
-            }),
-            (None, false) => SaslConfig::Disabled,
-            (sasl, true) => {
-                let sasl = sasl.as_ref();
-                let offered = || {
-                    let anonymous = (!self.settings.require_auth).then_some("ANONYMOUS");
-                    ["EXTERNAL"].into_iter().chain(anonymous).map(str::to_owned).collect()
-                };
-                SaslConfig::Server(SaslServerConfig {
-                    mechanisms: sasl.and_then(|sasl| sasl.allowed.clone()).unwrap_or_else(offered),
-                    authenticator: None,
-                    require: self.settings.require_auth,
-                    allow_insecure: sasl.is_some_and(|sasl| sasl.allow_insecure),
-                })
-            }
-        }
     }
 }
 
@@ -563,8 +423,9 @@ impl TransportCore {
     }
 
     /// Refuses clients that do not authenticate.
-    fn require_auth(&self, required: bool) {
-        self.wire().settings.require_auth = required;
+    #[pyo3(signature = (r#bool))]
+    fn require_auth(&self, r#bool: bool) {
+        self.wire().settings.require_auth = r#bool;
     }
 
     fn _use_sasl(&self) {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from deuteron import _core
 
@@ -12,7 +12,7 @@ from ._types import PropertyDict, symbol
 class Condition:
     """Why something was closed or rejected: a name, a text for people, and more for programs."""
 
-    def __init__(self, name: str, description: Optional[str] = None, info: Any = None) -> None:
+    def __init__(self, name: str, description: str | None = None, info: Any = None) -> None:
         self.name = name
         self.description = description
         self.info = info
@@ -41,7 +41,7 @@ def to_parts(condition: Any) -> Any:
     return str(condition.name), condition.description, encoded
 
 
-def from_parts(parts: Any) -> Optional[Condition]:
+def from_parts(parts: Any) -> Condition | None:
     """A condition of what the native half gives."""
     if parts is None:
         return None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import uuid
-from typing import Any, Callable, ClassVar, Optional
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from deuteron import _core
 
@@ -34,10 +36,29 @@ from ._types import (
 )
 
 __all__ = [
-    "UNDESCRIBED", "AnnotationDict", "Array", "Data", "Described", "PropertyDict", "RestrictedKeyDict", "SymbolList", "byte",
-    "char", "decimal32", "decimal64", "decimal128", "float32", "int32", "short", "symbol", "timestamp", "ubyte", "uint",
-    "ulong", "ushort",
-]  # fmt: skip
+    "UNDESCRIBED",
+    "AnnotationDict",
+    "Array",
+    "Data",
+    "Described",
+    "PropertyDict",
+    "RestrictedKeyDict",
+    "SymbolList",
+    "byte",
+    "char",
+    "decimal32",
+    "decimal64",
+    "decimal128",
+    "float32",
+    "int32",
+    "short",
+    "symbol",
+    "timestamp",
+    "ubyte",
+    "uint",
+    "ulong",
+    "ushort",
+]
 
 
 class Data:
@@ -114,19 +135,19 @@ class Data:
     def rewind(self) -> None:
         """Goes before the first value of all."""
         self._base = self._parent = self._root
-        self._current: Optional[Node] = None
+        self._current: Node | None = None
 
     def clear(self) -> None:
         """Drops all values."""
         self._root = Node(0)
         self.rewind()
 
-    def next(self) -> Optional[int]:
+    def next(self) -> int | None:
         """Goes to the next value of this level; gives its type, or None if there is none."""
         place = self._parent.place(self._current) + 1
         return self._go(place)
 
-    def prev(self) -> Optional[int]:
+    def prev(self) -> int | None:
         """Goes to the value before on this level; gives its type, or None if there is none."""
         place = self._parent.place(self._current) - 1
         if place < 0:
@@ -134,7 +155,7 @@ class Data:
             return None
         return self._go(place)
 
-    def _go(self, place: int) -> Optional[int]:
+    def _go(self, place: int) -> int | None:
         if place >= len(self._parent.children):
             return None
         self._current = self._parent.children[place]
@@ -170,7 +191,7 @@ class Data:
                 return True
         return False
 
-    def type(self) -> Optional[int]:
+    def type(self) -> int | None:
         """The type of the current value."""
         return self._current.type if self._current is not None else None
 
@@ -269,6 +290,14 @@ class Data:
 
     # Objects.
 
+    def put_null(self) -> None:
+        """Adds a null."""
+        self._put(Data.NULL)
+
+    def put_memoryview(self, mv: memoryview) -> None:
+        """Adds the bytes that a memoryview is of."""
+        self._put(Data.BINARY, mv.tobytes())
+
     def put_sequence(self, s: Any) -> None:
         """Adds a list of objects."""
         self.put_list()
@@ -313,7 +342,7 @@ class Data:
     def get_dict(self) -> dict:
         """The current map as objects."""
         parts = iter(self._parts(Data.MAP))
-        return dict(zip(parts, parts))
+        return dict(zip(parts, parts, strict=False))
 
     def get_py_described(self) -> Any:
         """The current described value."""
@@ -378,33 +407,34 @@ def _to_decimal128(value: Any) -> decimal128:
 
 
 _SCALARS: dict = {
-    "bool": (Data.BOOL, _to_bool, False),
-    "ubyte": (Data.UBYTE, _range("ubyte", 8, False), ubyte(0)),
-    "byte": (Data.BYTE, _range("byte", 8, True), byte(0)),
-    "ushort": (Data.USHORT, _range("ushort", 16, False), ushort(0)),
-    "short": (Data.SHORT, _range("short", 16, True), short(0)),
-    "uint": (Data.UINT, _range("uint", 32, False), uint(0)),
-    "int": (Data.INT, _range("int", 32, True), int32(0)),
-    "char": (Data.CHAR, _to_char, char("\0")),
-    "ulong": (Data.ULONG, _range("ulong", 64, False), ulong(0)),
-    "long": (Data.LONG, _range("long", 64, True), 0),
-    "timestamp": (Data.TIMESTAMP, _range("timestamp", 64, True), timestamp(0)),
-    "float": (Data.FLOAT, float32, float32(0)),
-    "double": (Data.DOUBLE, float, 0.0),
-    "decimal32": (Data.DECIMAL32, _range("decimal32", 32, False), decimal32(0)),
-    "decimal64": (Data.DECIMAL64, _range("decimal64", 64, False), decimal64(0)),
-    "decimal128": (Data.DECIMAL128, _to_decimal128, decimal128(b"\0" * 16)),
-    "uuid": (Data.UUID, lambda value: uuid.UUID(bytes=value.bytes), None),
-    "binary": (Data.BINARY, _to_binary, memoryview(b"")),
-    "string": (Data.STRING, _to_text, ""),
-    "symbol": (Data.SYMBOL, _to_symbol, symbol("")),
+    "bool": ("b", Data.BOOL, _to_bool, False),
+    "ubyte": ("ub", Data.UBYTE, _range("ubyte", 8, False), ubyte(0)),
+    "byte": ("b", Data.BYTE, _range("byte", 8, True), byte(0)),
+    "ushort": ("us", Data.USHORT, _range("ushort", 16, False), ushort(0)),
+    "short": ("s", Data.SHORT, _range("short", 16, True), short(0)),
+    "uint": ("ui", Data.UINT, _range("uint", 32, False), uint(0)),
+    "int": ("i", Data.INT, _range("int", 32, True), int32(0)),
+    "char": ("c", Data.CHAR, _to_char, char("\0")),
+    "ulong": ("ul", Data.ULONG, _range("ulong", 64, False), ulong(0)),
+    "long": ("i64", Data.LONG, _range("long", 64, True), 0),
+    "timestamp": ("t", Data.TIMESTAMP, _range("timestamp", 64, True), timestamp(0)),
+    "float": ("f", Data.FLOAT, float32, float32(0)),
+    "double": ("d", Data.DOUBLE, float, 0.0),
+    "decimal32": ("d", Data.DECIMAL32, _range("decimal32", 32, False), decimal32(0)),
+    "decimal64": ("d", Data.DECIMAL64, _range("decimal64", 64, False), decimal64(0)),
+    "decimal128": ("d", Data.DECIMAL128, _to_decimal128, decimal128(b"\0" * 16)),
+    "uuid": ("u", Data.UUID, lambda value: uuid.UUID(bytes=value.bytes), None),
+    "binary": ("b", Data.BINARY, _to_binary, memoryview(b"")),
+    "string": ("s", Data.STRING, _to_text, ""),
+    "symbol": ("s", Data.SYMBOL, _to_symbol, symbol("")),
 }
 
 
-def _accessors(name: str, type: int, convert: Callable[[Any], Any], default: Any) -> None:
+def _accessors(name: str, parameter: str, type: int, convert: Callable[[Any], Any], default: Any) -> None:
     """Gives ``Data`` the methods to put and to get one type."""
 
-    def put(self: Data, value: Any) -> None:
+    def put(self: Data, *values: Any, **named: Any) -> None:
+        (value,) = values or (named.pop(parameter),)
         self._put(type, convert(value))
 
     def get(self: Data) -> Any:
@@ -413,6 +443,9 @@ def _accessors(name: str, type: int, convert: Callable[[Any], Any], default: Any
             return default
         return memoryview(node.value) if type == Data.BINARY else node.value
 
+    put.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(one, inspect.Parameter.POSITIONAL_OR_KEYWORD) for one in ("self", parameter)]
+    )
     put.__name__, get.__name__ = f"put_{name}", f"get_{name}"
     put.__doc__, get.__doc__ = f"Adds a {name}.", f"The current value, if it is a {name}."
     setattr(Data, put.__name__, put)
@@ -421,11 +454,9 @@ def _accessors(name: str, type: int, convert: Callable[[Any], Any], default: Any
 
 
 def _complete_data() -> None:
-    for name, (type, convert, default) in _SCALARS.items():
-        _accessors(name, type, convert, default)
+    for name, (parameter, type, convert, default) in _SCALARS.items():
+        _accessors(name, parameter, type, convert, default)
     data: Any = Data
-    data.put_null = lambda self: self._put(Data.NULL)
-    data.put_memoryview = lambda self, mv: self.put_binary(mv.tobytes())
     data.get_mappings.update(
         {
             Data.NULL: lambda self: None,

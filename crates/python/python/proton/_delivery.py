@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, Optional
+from typing import Any
 
 from deuteron import _core
 
@@ -39,19 +39,21 @@ class Disposition:
     RELEASED = DispositionType.RELEASED
     MODIFIED = DispositionType.MODIFIED
 
+    type: Any = 0
+    section_number: Any = 0
+    section_offset: Any = 0
+    failed: Any = False
+    undeliverable: Any = False
+    annotations: Any = None
+    data: Any = None
+    condition: Any = None
+
 
 class LocalDisposition(Disposition):
     """What we say along with the state that ``update`` gives."""
 
     def __init__(self, delivery: Any) -> None:
         self._delivery = delivery
-        self.section_number = 0
-        self.section_offset = 0
-        self.failed = False
-        self.undeliverable = False
-        self.annotations: Any = None
-        self.data: Any = None
-        self.condition: Optional[Condition] = None
 
     @property
     def type(self) -> int:
@@ -59,11 +61,11 @@ class LocalDisposition(Disposition):
         return self._delivery._local_state
 
     @property
-    def _annotations(self) -> Optional[bytes]:
+    def _annotations(self) -> bytes | None:
         return bytes(_core.encode(self.annotations)) if self.annotations else None
 
     @property
-    def _data(self) -> Optional[bytes]:
+    def _data(self) -> bytes | None:
         return bytes(_core.encode(self.data)) if self.data is not None else None
 
     @property
@@ -115,7 +117,7 @@ class RemoteDisposition(Disposition):
         return _core.decode(self._data)[0] if self._data else None
 
     @property
-    def condition(self) -> Optional[Condition]:
+    def condition(self) -> Condition | None:
         """Of a state ``rejected``: why."""
         return from_parts(self._condition)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any
 
 from deuteron import _core
 
@@ -23,16 +24,16 @@ class Endpoint:
     REMOTE_ACTIVE = 16
     REMOTE_CLOSED = 32
 
-    condition: Optional[Condition] = None
-    _handler: Optional[Handler] = None
+    condition: Condition | None = None
+    _handler: Handler | None = None
 
     @property
-    def remote_condition(self) -> Optional[Condition]:
+    def remote_condition(self) -> Condition | None:
         """Why the peer closed it, if it said so."""
         return from_parts(self._remote_condition())  # type: ignore[attr-defined]
 
     @property
-    def handler(self) -> Optional[Handler]:
+    def handler(self) -> Handler | None:
         """The handler that takes its events instead of those around it."""
         return self._handler
 
@@ -49,18 +50,18 @@ class Endpoint:
         raise AttributeError(f"{name} not in _attrs")
 
 
-def _symbols(value: Any) -> Optional[bytes]:
+def _symbols(value: Any) -> bytes | None:
     """Capabilities as the native half takes them."""
     if not value:
         return None
     return bytes(_core.encode([value] if isinstance(value, str) else list(value)))
 
 
-def _decoded(encoded: Optional[bytes]) -> Any:
+def _decoded(encoded: bytes | None) -> Any:
     return _core.decode(encoded)[0] if encoded else None
 
 
-def _symbol_list(encoded: Optional[bytes]) -> Optional[SymbolList]:
+def _symbol_list(encoded: bytes | None) -> SymbolList | None:
     return SymbolList(_decoded(encoded)) if encoded else None
 
 
@@ -68,15 +69,15 @@ class Connection(Endpoint, _core.ConnectionCore):
     """A connection (2.4): what runs over a transport, and outlives it."""
 
     container: Any = ""
-    user: Optional[str] = None
-    authorization: Optional[str] = None
+    user: str | None = None
+    authorization: str | None = None
+    properties: Any = None
 
     def __init__(self) -> None:
-        self._hostname: Optional[str] = None
-        self._password: Optional[str] = None
+        self._hostname: str | None = None
+        self._password: str | None = None
         self.offered_capabilities_list: Any = None
         self.desired_capabilities_list: Any = None
-        self.properties: Any = None
 
     @staticmethod
     def wrap(impl: Any) -> Any:
@@ -89,12 +90,12 @@ class Connection(Endpoint, _core.ConnectionCore):
         return self
 
     @property
-    def hostname(self) -> Optional[str]:
+    def hostname(self) -> str | None:
         """The virtual host that Open asks for."""
         return self._hostname
 
     @hostname.setter
-    def hostname(self, name: Optional[str]) -> None:
+    def hostname(self, name: str | None) -> None:
         self._hostname = name
         self._set_hostname(name)
 
@@ -104,7 +105,7 @@ class Connection(Endpoint, _core.ConnectionCore):
         return None
 
     @password.setter
-    def password(self, password: Optional[str]) -> None:
+    def password(self, password: str | None) -> None:
         self._password = password
 
     @property
@@ -112,7 +113,7 @@ class Connection(Endpoint, _core.ConnectionCore):
         return self.user, self._password, self.authorization
 
     @property
-    def offered_capabilities(self) -> Optional[SymbolList]:
+    def offered_capabilities(self) -> SymbolList | None:
         """What we can do, told in Open."""
         return self.offered_capabilities_list
 
@@ -121,7 +122,7 @@ class Connection(Endpoint, _core.ConnectionCore):
         self.offered_capabilities_list = SymbolList(capabilities) if capabilities is not None else None
 
     @property
-    def desired_capabilities(self) -> Optional[SymbolList]:
+    def desired_capabilities(self) -> SymbolList | None:
         """What we would like the peer to do, told in Open."""
         return self.desired_capabilities_list
 
@@ -130,43 +131,43 @@ class Connection(Endpoint, _core.ConnectionCore):
         self.desired_capabilities_list = SymbolList(capabilities) if capabilities is not None else None
 
     @property
-    def remote_container(self) -> Optional[str]:
+    def remote_container(self) -> str | None:
         """The peer's container id."""
         parts = self._remote_open()
         return parts[0] if parts else None
 
     @property
-    def remote_hostname(self) -> Optional[str]:
+    def remote_hostname(self) -> str | None:
         """The virtual host that the peer asks for."""
         parts = self._remote_open()
         return parts[1] if parts else None
 
     @property
-    def remote_offered_capabilities(self) -> Optional[SymbolList]:
+    def remote_offered_capabilities(self) -> SymbolList | None:
         """What the peer can do."""
         parts = self._remote_open()
         return _symbol_list(parts[2]) if parts else None
 
     @property
-    def remote_desired_capabilities(self) -> Optional[SymbolList]:
+    def remote_desired_capabilities(self) -> SymbolList | None:
         """What the peer would like us to do."""
         parts = self._remote_open()
         return _symbol_list(parts[3]) if parts else None
 
     @property
-    def remote_properties(self) -> Optional[PropertyDict]:
+    def remote_properties(self) -> PropertyDict | None:
         """The properties in the peer's Open."""
         parts = self._remote_open()
         return PropertyDict(_decoded(parts[4]), raise_on_error=False) if parts and parts[4] else None
 
     @property
-    def connected_address(self) -> Optional[str]:
+    def connected_address(self) -> str | None:
         """The address that it was connected to."""
         url = self.__dict__.get("url")
         return str(url) if url is not None else None
 
     @property
-    def error(self) -> Optional[Condition]:
+    def error(self) -> Condition | None:
         """Always None: see ``condition`` and ``remote_condition``."""
         return None
 
@@ -195,12 +196,12 @@ class Connection(Endpoint, _core.ConnectionCore):
         """A new session."""
         return self._session()
 
-    def session_head(self, mask: int) -> Optional[Session]:
+    def session_head(self, mask: int) -> Session | None:
         """The oldest session whose state fits."""
         sessions = self._sessions(mask)
         return sessions[0] if sessions else None
 
-    def link_head(self, mask: int) -> Optional[Link]:
+    def link_head(self, mask: int) -> Link | None:
         """The oldest link whose state fits."""
         links = self._links(mask)
         return links[0] if links else None
@@ -273,7 +274,7 @@ class Session(Endpoint, _core.SessionCore):
         """Ends our side, with ``condition`` if that is set."""
         self._close(to_parts(self.condition))
 
-    def next(self, mask: int) -> Optional[Session]:
+    def next(self, mask: int) -> Session | None:
         """The next younger session of the connection whose state fits."""
         return _after(self, self.connection._sessions(0), mask, self.connection._sessions(mask))
 
@@ -310,12 +311,13 @@ class Link(Endpoint, _core.LinkCore):
     RCV_FIRST = 0
     RCV_SECOND = 1
 
+    snd_settle_mode = SND_MIXED
+    rcv_settle_mode = RCV_FIRST
+    max_message_size = 0
+
     def __init__(self, *_args: Any) -> None:
         self._source = Terminus(Terminus.SOURCE)
         self._target = Terminus(Terminus.TARGET)
-        self.snd_settle_mode = Link.SND_MIXED
-        self.rcv_settle_mode = Link.RCV_FIRST
-        self.max_message_size = 0
         self._properties: Any = None
 
     @staticmethod
@@ -372,7 +374,7 @@ class Link(Endpoint, _core.LinkCore):
         self._properties = PropertyDict(properties, raise_on_error=False) if type(properties) is dict else properties
 
     @property
-    def remote_properties(self) -> Optional[PropertyDict]:
+    def remote_properties(self) -> PropertyDict | None:
         """The properties in the peer's Attach."""
         encoded = self._attach(5)
         return PropertyDict(_decoded(encoded), raise_on_error=False) if encoded else None
@@ -381,6 +383,11 @@ class Link(Endpoint, _core.LinkCore):
     def drain_mode(self) -> bool:
         """Whether the receiver has asked for its credit to be used up."""
         return self._drain_mode
+
+    @drain_mode.setter
+    def drain_mode(self, drain: bool) -> None:
+        if drain and self.is_receiver:
+            self._drain(0)
 
     def open(self) -> None:
         """Attaches our side."""
@@ -400,7 +407,7 @@ class Link(Endpoint, _core.LinkCore):
         """Detaches our side; the termini live on."""
         self._detach(to_parts(self.condition))
 
-    def next(self, mask: int) -> Optional[Link]:
+    def next(self, mask: int) -> Link | None:
         """The next younger link of the connection whose state fits."""
         return _after(self, self.connection._links(0), mask, self.connection._links(mask))
 
@@ -470,7 +477,7 @@ class Receiver(Link):
         """Whether a drain is not answered yet."""
         return self._draining()
 
-    def recv(self, limit: int) -> Optional[bytearray]:
+    def recv(self, limit: int) -> bytearray | None:
         """At most so many bytes of the current message; None at its end."""
         return self._read(limit)
 

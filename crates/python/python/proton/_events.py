@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from deuteron import _core
 
@@ -20,7 +20,7 @@ class EventType:
     TYPES: dict = {}
     _next_number = 10000
 
-    def __init__(self, name: Optional[str] = None, number: Optional[int] = None, method: Optional[str] = None) -> None:
+    def __init__(self, name: str | None = None, number: int | None = None, method: str | None = None) -> None:
         if name is None and number is None:
             raise TypeError("an event type needs a name or a number")
         if number is None:

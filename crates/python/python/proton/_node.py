@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from ._types import UNDESCRIBED, Array, Described
 
@@ -17,13 +17,13 @@ class Node:
 
     __slots__ = ("children", "parent", "type", "value")
 
-    def __init__(self, type: int, value: Any = None, parent: Optional[Node] = None) -> None:
+    def __init__(self, type: int, value: Any = None, parent: Node | None = None) -> None:
         self.type = type
         self.value = value
         self.parent = parent
         self.children: list = []
 
-    def place(self, child: Optional[Node]) -> int:
+    def place(self, child: Node | None) -> int:
         """Where a child is; -1 before the first."""
         return -1 if child is None else next(i for i, one in enumerate(self.children) if one is child)
 
@@ -34,7 +34,7 @@ def encodable(node: Node) -> Any:
     if node.type == LIST:
         return parts
     if node.type == MAP:
-        return dict(zip(parts[::2], parts[1::2]))
+        return dict(zip(parts[::2], parts[1::2], strict=False))
     if node.type == DESCRIBED:
         return Described(*(parts + [None, None])[:2])
     if node.type == ARRAY:

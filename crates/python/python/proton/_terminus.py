@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from ._data import Data
 
@@ -30,14 +30,16 @@ class Terminus:
     EXPIRE_WITH_CONNECTION = 2
     EXPIRE_NEVER = 3
 
+    type = UNSPECIFIED
+    address: str | None = None
+    durability = NONDURABLE
+    expiry_policy = EXPIRE_WITH_SESSION
+    timeout = 0
+    dynamic = False
+    distribution_mode = DIST_MODE_UNSPECIFIED
+
     def __init__(self, type: int = UNSPECIFIED) -> None:
         self.type = type
-        self.address: Optional[str] = None
-        self.durability = Terminus.NONDURABLE
-        self.expiry_policy = Terminus.EXPIRE_WITH_SESSION
-        self.timeout = 0
-        self.dynamic = False
-        self.distribution_mode = Terminus.DIST_MODE_UNSPECIFIED
         self._properties = Data()
         self._capabilities = Data()
         self._outcomes = Data()
@@ -96,7 +98,7 @@ def remote_terminus(parts: Any) -> Terminus:
     terminus.expiry_policy = _EXPIRY.index(parts[3])
     terminus.timeout, terminus.dynamic, terminus.distribution_mode = parts[4:7]
     datas = (terminus.properties, terminus.capabilities, terminus.outcomes, terminus.filter)
-    for data, encoded in zip(datas, parts[7:]):
+    for data, encoded in zip(datas, parts[7:], strict=False):
         if encoded:
             data.decode(encoded)
     return terminus

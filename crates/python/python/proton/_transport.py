@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 from deuteron import _core
 
@@ -28,16 +29,16 @@ class Transport(_core.TransportCore):
     CLIENT = 1
     SERVER = 2
 
-    def __new__(cls, mode: Optional[int] = None, *_args: Any) -> Any:
+    def __new__(cls, mode: int | None = None, *_args: Any) -> Any:
         """A transport of a client, or of a server."""
         if mode not in (None, Transport.CLIENT, Transport.SERVER):
             raise TransportException(f"Cannot initialise Transport from mode: {mode}")
         return super().__new__(cls, mode == Transport.SERVER)
 
-    def __init__(self, mode: Optional[int] = None) -> None:
-        self._tracer: Optional[Callable[[Any, str], None]] = None
-        self._sasl: Optional[SASL] = None
-        self._ssl: Optional[SSL] = None
+    def __init__(self, mode: int | None = None) -> None:
+        self._tracer: Callable[[Any, str], None] | None = None
+        self._sasl: SASL | None = None
+        self._ssl: SSL | None = None
         if _traced_by_environment():
             self.trace(Transport.TRACE_FRM)
 
@@ -64,7 +65,9 @@ class Transport(_core.TransportCore):
         binary = bytes(binary)
         room = self.capacity()
         if len(binary) > max(room, 0):
-            raise OverflowError(f"unable to process all bytes: {len(binary)} came, and there is room for {max(room, 0)}")
+            raise OverflowError(
+                f"unable to process all bytes: {len(binary)} came, and there is room for {max(room, 0)}"
+            )
         self._push(binary)
 
     def trace(self, n: int) -> None:
@@ -79,12 +82,12 @@ class Transport(_core.TransportCore):
             sys.stderr.write(f"[{id(self):#x}]: AMQP:FRAME:{line}\n")
 
     @property
-    def tracer(self) -> Optional[Callable[[Any, str], None]]:
+    def tracer(self) -> Callable[[Any, str], None] | None:
         """Called with the transport and a line, for each that is traced; None for standard error."""
         return self._tracer
 
     @tracer.setter
-    def tracer(self, tracer: Optional[Callable[[Any, str], None]]) -> None:
+    def tracer(self, tracer: Callable[[Any, str], None] | None) -> None:
         self._tracer = tracer
 
     def log(self, message: str) -> None:
@@ -92,12 +95,12 @@ class Transport(_core.TransportCore):
         self._write_trace(message)
 
     @property
-    def condition(self) -> Optional[Condition]:
+    def condition(self) -> Condition | None:
         """What the transport failed of, if it did."""
         return from_parts(self._condition)
 
     @condition.setter
-    def condition(self, condition: Optional[Condition]) -> None:
+    def condition(self, condition: Condition | None) -> None:
         self._condition = to_parts(condition)
 
     @property
@@ -165,7 +168,7 @@ class Transport(_core.TransportCore):
         return False
 
     @property
-    def user(self) -> Optional[str]:
+    def user(self) -> str | None:
         """Who the peer is, as SASL says; ``anonymous`` if nobody in particular."""
         return self._sasl_result()[1] or "anonymous"
 
@@ -206,12 +209,12 @@ class SASL:
         return True
 
     @property
-    def mech(self) -> Optional[str]:
+    def mech(self) -> str | None:
         """The mechanism that was agreed on."""
         return self._transport._sasl_result()[0]
 
     @property
-    def outcome(self) -> Optional[int]:
+    def outcome(self) -> int | None:
         """How it ended; None before it has."""
         if self._transport._sasl_result()[2]:
             return SASL.OK
@@ -219,12 +222,12 @@ class SASL:
         return SASL.AUTH if condition is not None and condition.name == "amqp:unauthorized-access" else None
 
     @property
-    def user(self) -> Optional[str]:
+    def user(self) -> str | None:
         """Who the peer is."""
         return self._transport._sasl_result()[1]
 
     @property
-    def authorization(self) -> Optional[str]:
+    def authorization(self) -> str | None:
         """Who the peer acts as."""
         return self.user
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from deuteron import _core
 
@@ -14,12 +15,9 @@ UNDESCRIBED = Constant("UNDESCRIBED")
 class _Unsigned(int):
     """Numbers that are never negative."""
 
-    def __new__(cls, value: Any = 0) -> Any:
-        """A number; AssertionError if it is negative."""
-        number = super().__new__(cls, value)
-        if number < 0:
-            raise AssertionError(f"initializing {cls.__name__} with negative value")
-        return number
+    def __init__(self, number: Any = 0) -> None:
+        if self < 0:
+            raise AssertionError(f"initializing {type(self).__name__} with negative value")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({int(self)})"
@@ -35,17 +33,29 @@ class _Number(int):
 class ulong(_Unsigned):
     """An unsigned number of 64 bits."""
 
+    def __init__(self, u64: Any) -> None:
+        super().__init__(u64)
+
 
 class uint(_Unsigned):
     """An unsigned number of 32 bits."""
+
+    def __init__(self, u32: Any) -> None:
+        super().__init__(u32)
 
 
 class ushort(_Unsigned):
     """An unsigned number of 16 bits."""
 
+    def __init__(self, i: Any) -> None:
+        super().__init__(i)
+
 
 class ubyte(_Unsigned):
     """An unsigned number of 8 bits."""
+
+    def __init__(self, i: Any) -> None:
+        super().__init__(i)
 
 
 class timestamp(_Number):
@@ -244,6 +254,10 @@ class SymbolList(list):
     def __setitem__(self, i: Any, t: Any) -> None:
         """Replaces one, or several at once."""
         super().__setitem__(i, [self._symbol(v) for v in t] if isinstance(i, slice) else self._symbol(t))
+
+    def to_array(self) -> Array:
+        """The symbols as an array, as capabilities are on the wire."""
+        return Array(UNDESCRIBED, 21, *self)
 
     def __repr__(self) -> str:
         return f"SymbolList({super().__repr__()})"

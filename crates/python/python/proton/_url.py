@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Any, Optional
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 
@@ -51,12 +51,12 @@ class Url:
                 raise ValueError(f"Not a valid port number or service name: '{value}'") from None
 
     def __init__(self, url: Any = None, defaults: bool = True, **kwargs: Any) -> None:
-        self.scheme: Optional[str] = None
-        self._username: Optional[str] = None
-        self._password: Optional[str] = None
-        self._host: Optional[str] = None
+        self.scheme: str | None = None
+        self._username: str | None = None
+        self._password: str | None = None
+        self._host: str | None = None
         self._port: Any = None
-        self._path: Optional[str] = None
+        self._path: str | None = None
         self._query = self._fragment = ""
         if isinstance(url, Url):
             for name in ("scheme", "_username", "_password", "_host", "_port", "_path", "_query", "_fragment"):
@@ -94,30 +94,30 @@ class Url:
         self._query, self._fragment = parts.query, parts.fragment
 
     @property
-    def username(self) -> Optional[str]:
+    def username(self) -> str | None:
         """The user's name, unquoted."""
         return self._username
 
     @username.setter
-    def username(self, name: Optional[str]) -> None:
+    def username(self, name: str | None) -> None:
         self._username = name
 
     @property
-    def password(self) -> Optional[str]:
+    def password(self) -> str | None:
         """The password, unquoted."""
         return self._password
 
     @password.setter
-    def password(self, password: Optional[str]) -> None:
+    def password(self, password: str | None) -> None:
         self._password = password
 
     @property
-    def host(self) -> Optional[str]:
+    def host(self) -> str | None:
         """The host's name or address, without brackets."""
         return self._host
 
     @host.setter
-    def host(self, host: Optional[str]) -> None:
+    def host(self, host: str | None) -> None:
         self._host = host
 
     @property
@@ -130,12 +130,12 @@ class Url:
         self._port = port
 
     @property
-    def path(self) -> Optional[str]:
+    def path(self) -> str | None:
         """The path without its first slash: the address."""
         return self._path[1:] if self._path and self._path[0] == "/" else self._path
 
     @path.setter
-    def path(self, path: Optional[str]) -> None:
+    def path(self, path: str | None) -> None:
         if path is not None and path[0] != "/":
             path = "/" + path
         self._path = path

@@ -1,0 +1,151 @@
+//! What a transport knows of its wire: bytes on their way, how far each direction is, and what has been set.
+
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use deuteron_engine::sasl::{Password, SaslClientConfig, SaslServerConfig};
+use deuteron_engine::{OutBuf, SaslConfig, Trace};
+use pyo3::prelude::*;
+
+use crate::connection::ConnectionCore;
+use crate::state::ConditionParts;
+
+#[derive(Default)]
+pub(crate) struct Wire {
+    pub(crate) connection: Option<Py<ConnectionCore>>,
+    /// Whether the engine has been given its wire, which the first byte in either direction does.
+    pub(crate) started: bool,
+    pub(crate) input: BytesMut,
+    pub(crate) output: BytesMut,
+    pub(crate) scratch: OutBuf,
+    pub(crate) head_closed: bool,
+    pub(crate) tail_closed: bool,
+    pub(crate) closed: bool,
+    /// Whether the event that tells of output is in the queue.
+    pub(crate) noted: bool,
+    pub(crate) condition: Option<ConditionParts>,
+    pub(crate) error_told: bool,
+    pub(crate) settings: Settings,
+    pub(crate) sasl: Option<Sasl>,
+    pub(crate) clock: Clock,
+    pub(crate) received: FrameCount,
+    pub(crate) sent: FrameCount,
+    pub(crate) was_authenticated: bool,
+    pub(crate) user: Option<String>,
+    pub(crate) mechanism: Option<String>,
+}
+
+pub(crate) struct Settings {
+    pub(crate) max_frame_size: u32,
+    pub(crate) channel_max: u16,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) require_auth: bool,
+    pub(crate) trace: Option<Trace>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_frame_size: 32_768,
+            channel_max: 32_767,
+            idle_timeout: Duration::ZERO,
+            require_auth: false,
+            trace: None,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Sasl {
+    pub(crate) allowed: Option<Vec<String>>,
+    pub(crate) allow_insecure: bool,
+}
+
+/// Time as the program tells it: only `tick` moves it.
+pub(crate) struct Clock {
+    pub(crate) base: Instant,
+    pub(crate) first: Option<f64>,
+    pub(crate) now: Instant,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        let base = Instant::now();
+        Self { base, first: None, now: base }
+    }
+}
+
+impl Clock {
+    pub(crate) fn set(&mut self, seconds: f64) {
+        let first = *self.first.get_or_insert(seconds);
+        if let Ok(passed) = Duration::try_from_secs_f64(seconds - first) {
+            self.now = self.now.max(self.base + passed);
+        }
+    }
+
+    pub(crate) fn seconds(&self, at: Instant) -> f64 {
+        self.first.unwrap_or(0.0) + at.saturating_duration_since(self.base).as_secs_f64()
+    }
+}
+
+/// Counts the frames of a stream as its bytes pass.
+#[derive(Default)]
+pub(crate) struct FrameCount {
+    pub(crate) frames: u64,
+    /// Bytes until the next header, and how much of that is here.
+    pub(crate) skip: usize,
+    pub(crate) head: Vec<u8>,
+}
+
+impl FrameCount {
+    pub(crate) fn pass(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            bytes = &bytes[skipped..];
+            let wanted = (8 - self.head.len()).min(bytes.len());
+            self.head.extend_from_slice(&bytes[..wanted]);
+            bytes = &bytes[wanted..];
+            if let Some(head) = self.head.first_chunk::<4>().filter(|_| self.head.len() == 8) {
+                if head != b"AMQP" {
+                    self.frames += 1;
+                    self.skip = (u32::from_be_bytes(*head) as usize).saturating_sub(8);
+                }
+                self.head.clear();
+            }
+        }
+    }
+}
+
+impl Wire {
+    pub(crate) fn sasl(
+        &self,
+        server: bool,
+        credentials: (Option<String>, Option<String>, Option<String>),
+    ) -> SaslConfig {
+        let (username, password, authorization) = credentials;
+        match (&self.sasl, server) {
+            (Some(sasl), false) => SaslConfig::Client(SaslClientConfig {
+                username,
+                password: password.map(Password::new),
+                authorization,
+                allowed_mechanisms: sasl.allowed.clone(),
+                allow_insecure: sasl.allow_insecure,
+            }),
+            (None, false) => SaslConfig::Disabled,
+            (sasl, true) => {
+                let sasl = sasl.as_ref();
+                let offered = || {
+                    let anonymous = (!self.settings.require_auth).then_some("ANONYMOUS");
+                    ["EXTERNAL"].into_iter().chain(anonymous).map(str::to_owned).collect()
+                };
+                SaslConfig::Server(SaslServerConfig {
+                    mechanisms: sasl.and_then(|sasl| sasl.allowed.clone()).unwrap_or_else(offered),
+                    authenticator: None,
+                    require: self.settings.require_auth,
+                    allow_insecure: sasl.is_some_and(|sasl| sasl.allow_insecure),
+                })
+            }
+        }
+    }
+}
