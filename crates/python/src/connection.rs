@@ -39,10 +39,8 @@ pub(crate) struct Objects {
     pub(crate) sessions: Registry<SessionId>,
     pub(crate) links: Registry<LinkId>,
     pub(crate) deliveries: HashMap<DeliveryId, Py<Delivery>>,
-    /// Messages that were written and are not with the engine yet.
-    pub(crate) outbox: Vec<Py<Delivery>>,
-    /// Deliveries whose new state the peer is told at the end of the turn.
-    pub(crate) untold: Vec<Py<Delivery>>,
+    /// What the engine is told at the end of the turn, in the order in which the program did it.
+    late: Vec<Late>,
     /// Ends that the peer is told of then.
     pub(crate) endings: Vec<Ending>,
 }
@@ -75,6 +73,21 @@ impl Ending {
 /// The state of our side, which may be over although the engine does not know yet.
 pub(crate) fn over(ended: bool, state: EndpointState) -> EndpointState {
     if ended { EndpointState::Closed } else { state }
+}
+
+/// Something that is put off until the end of the turn.
+enum Late {
+    /// A message that was written and is not with the engine yet.
+    Send(Py<Delivery>),
+    /// A delivery with a new state.
+    Tell(Py<Delivery>),
+}
+
+impl Late {
+    fn delivery(&self) -> &Py<Delivery> {
+        let (Self::Send(delivery) | Self::Tell(delivery)) = self;
+        delivery
+    }
 }
 
 /// Objects by their ids, in the order in which they were made.
@@ -159,36 +172,21 @@ impl ConnectionCore {
     }
 
     pub(crate) fn send_later(&self, delivery: &Bound<'_, Delivery>) {
-        self.objects().outbox.push(delivery.clone().unbind());
+        self.objects().late.push(Late::Send(delivery.clone().unbind()));
     }
 
     pub(crate) fn tell_later(&self, delivery: &Bound<'_, Delivery>) {
-        self.objects().untold.push(delivery.clone().unbind());
+        self.objects().late.push(Late::Tell(delivery.clone().unbind()));
     }
 
     /// Hands to the engine what was put off until the end of the turn: messages, and states of deliveries.
     pub(crate) fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        let (outbox, untold) = {
-            let mut objects = self.objects();
-            (std::mem::take(&mut objects.outbox), std::mem::take(&mut objects.untold))
-        };
-        for delivery in outbox {
-            let link = delivery.get().link(py);
-            let link = link.cast::<LinkCore>()?;
-            link.get().sent_one();
-            if delivery.get().progress().aborted {
-                continue;
+        let late = std::mem::take(&mut self.objects().late);
+        for item in late {
+            match item {
+                Late::Send(delivery) => self.send_now(py, delivery)?,
+                Late::Tell(delivery) => delivery.get().tell(py)?,
             }
-            delivery.get().send(py, false)?;
-            self.raise(py, Kind::LinkFlow, link.as_any());
-            let progress = delivery.get().progress();
-            if let (Some(id), false) = (progress.id, progress.locally_settled) {
-                drop(progress);
-                self.objects().deliveries.insert(id, delivery);
-            }
-        }
-        for delivery in untold {
-            delivery.get().tell(py)?;
         }
         let endings = std::mem::take(&mut self.objects().endings);
         self.with(|engine| {
@@ -196,6 +194,23 @@ impl ConnectionCore {
                 ending.happen(engine);
             }
         });
+        Ok(())
+    }
+
+    fn send_now(&self, py: Python<'_>, delivery: Py<Delivery>) -> PyResult<()> {
+        let link = delivery.get().link(py);
+        let link = link.cast::<LinkCore>()?;
+        link.get().sent_one();
+        if delivery.get().progress().aborted {
+            return Ok(());
+        }
+        delivery.get().send(py, false)?;
+        self.raise(py, Kind::LinkFlow, link.as_any());
+        let progress = delivery.get().progress();
+        if let (Some(id), false) = (progress.id, progress.locally_settled) {
+            drop(progress);
+            self.objects().deliveries.insert(id, delivery);
+        }
         Ok(())
     }
 
@@ -265,6 +280,13 @@ impl ConnectionCore {
             engine: Arc::new(Mutex::new(Connection::new(config))),
             objects: Mutex::default(),
         }
+    }
+
+    /// Puts all that was said about deliveries before what is sent next: a discharge shall not overtake it.
+    fn _tell_now(&self, py: Python<'_>) -> PyResult<()> {
+        self.flush(py)?;
+        self.with(Connection::flush_dispositions);
+        Ok(())
     }
 
     /// The bits of both sides' states.
@@ -411,7 +433,7 @@ impl ConnectionCore {
         for object in objects.sessions.objects.values().chain(objects.links.objects.values()) {
             visit.call(object)?;
         }
-        for delivery in objects.deliveries.values().chain(&objects.outbox).chain(&objects.untold) {
+        for delivery in objects.deliveries.values().chain(objects.late.iter().map(Late::delivery)) {
             visit.call(delivery)?;
         }
         Ok(())

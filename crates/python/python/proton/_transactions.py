@@ -48,6 +48,7 @@ class Transaction:
     def discharge(self, failed: bool) -> None:
         """Asks the peer to end the transaction."""
         self.failed = failed
+        self.txn_ctrl.connection._tell_now()
         self._discharge = self._send_ctrl(_DISCHARGE, [self.id, failed])
 
     def _send_ctrl(self, descriptor: Any, value: Any) -> Any:
