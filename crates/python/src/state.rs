@@ -135,7 +135,13 @@ impl LocalState {
                 Some(Value::List(fields)) => transactional(fields)?,
                 _ => return Ok(None),
             },
-            code => return Ok(plain(code)),
+            code => match self._data.map(|bytes| decode(&bytes)).transpose()? {
+                Some(fields) => DeliveryState::Custom(Box::new(deuteron_codec::Described::new(
+                    Value::Ulong(code),
+                    fields,
+                ))),
+                None => return Ok(plain(code)),
+            },
         }))
     }
 }
