@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what tests, lints and benchmarks need beside Rust, under .peers/:  peers.sh [test|ruff|bench]...   (default: test)
-#   test    Qpid Proton's Python package, with TLS and SASL, rhea, go-amqp, fe2o3-amqp, tshark, Apache ActiveMQ
-#           Artemis and RabbitMQ, 3.10 and 4.0
+#   test    pytest, Qpid Proton's Python package, with TLS and SASL, rhea, go-amqp, fe2o3-amqp, tshark, Apache
+#           ActiveMQ Artemis and RabbitMQ, 3.10 and 4.0
 #   ruff    the linter of the Python files
 #   bench   Proton's C and C++ libraries, for the programs that ours are measured beside
 # What cannot be installed is listed in .peers/missing, one "name: reason" a line. That is an error only when CI is set.
@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-readonly PROTON=0.40.0 RUFF=0.17.6 ARTEMIS=2.40.0
+readonly PROTON=0.40.0 PYTEST=9.2.0 RUFF=0.17.6 ARTEMIS=2.40.0
 readonly PROTON_LIBRARIES="libssl-dev libsasl2-dev libsasl2-modules sasl2-bin pkg-config gcc python3-dev"
 mkdir -p .peers/log
 touch .peers/missing
@@ -73,13 +73,27 @@ venv() {
     fi
 }
 
+# add_pytest NAME: pytest in the environment .peers/NAME.
+add_pytest() {
+    ".peers/$1/bin/pip" install -q "pytest==$PYTEST" >> ".peers/log/$1" 2>&1 || missing "$1" "pip could not install pytest $PYTEST (see .peers/log/$1)"
+}
+
+# Where our Python package is installed and tested.
+python() {
+    local stamp=".peers/python/.installed-$PYTEST" reason
+    [ -e "$stamp" ] && return
+    reason=$(venv python) || { missing python "$reason"; return; }
+    add_pytest python || return
+    touch "$stamp"
+}
+
 proton_works() {
     .peers/proton/bin/python -c 'import proton; raise SystemExit(not (proton.SSL.present() and proton.SASL.extended()))' 2>/dev/null
 }
 
 # The libraries come first: without their headers the package builds with TLS and SASL left out, and says nothing.
 proton() {
-    local stamp=".peers/proton/.installed-$PROTON" reason
+    local stamp=".peers/proton/.installed-$PROTON-pytest-$PYTEST" reason
     # shellcheck disable=SC2086
     reason=$(debian $PROTON_LIBRARIES) || { missing proton "$reason"; return; }
     [ -e "$stamp" ] && proton_works && return
@@ -90,6 +104,7 @@ proton() {
         return
     fi
     proton_works || { missing proton "python-qpid-proton was built without TLS or SASL (see .peers/log/proton)"; return; }
+    add_pytest proton || return
     touch "$stamp"
 }
 
@@ -238,7 +253,7 @@ install() {
 
 for what in "${@:-test}"; do
     case $what in
-        test) install proton; install rhea; install go-amqp; install fe2o3; install tshark; install artemis; install rabbitmq3; install rabbitmq4 ;;
+        test) install python; install proton; install rhea; install go-amqp; install fe2o3; install tshark; install artemis; install rabbitmq3; install rabbitmq4 ;;
         ruff) install ruff ;;
         bench) install proton-c ;;
         *) echo "peers.sh: unknown: $what (use test, ruff, bench)" >&2; exit 2 ;;

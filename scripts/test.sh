@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test of the workspace, and closes with the interop table and the sum of what ran. Extra arguments go to `cargo test`.
+# Runs every test of the workspace and of the Python package, and closes with the interop table and the sum of what ran. Extra
+# arguments go to `cargo test`, and leave the Python package out.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -16,10 +17,15 @@ rm -rf target/interop
 cargo test ${CI:+--locked} --workspace --all-features --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
 
 echo
+if [ $# -eq 0 ]; then
+    scripts/python.sh 2>&1 | tee -a "$log" || status=1
+fi
+
+echo
 table() { cargo run ${CI:+--locked} --quiet -p deuteron-interop --bin interop-table -- "$1"; }
 table print || status=1
 # Only a run that left nothing out has the whole table.
-if [ "$status" -eq 0 ] && [ $# -eq 0 ] && ! grep -qvE '^(ruff|proton-c):' .peers/missing; then
+if [ "$status" -eq 0 ] && [ $# -eq 0 ] && ! grep -qvE '^(ruff|proton-c|python):' .peers/missing; then
     table check || status=1
 fi
 
@@ -27,12 +33,21 @@ echo
 if [ -s .peers/missing ]; then
     echo "Left out, because what they need is not installed:"
     while IFS=: read -r name reason; do
-        echo "  the tests of interop/tests/${name//-/_}*.rs:$reason"
+        tests="interop/tests/${name//-/_}*.rs"
+        [ "$name" != python ] || tests="crates/python/tests"
+        echo "  the tests of $tests:$reason"
     done < <(grep -vE '^(ruff|proton-c):' .peers/missing)
 fi
 [ -n "${DEUTERON_SPEC:-}" ] || echo "Left out: the comparison of the codec's tables with the specification (set DEUTERON_SPEC to the folder of its XML)."
-grep -hE '^test result:' "$log" | awk '
-    { passed += $4; failed += $6; ignored += $8 }
+grep -hE '^test result:|^[0-9]+ (passed|failed|error).* in [0-9.]+s' "$log" | awk '
+    # cargo: "test result: ok. 3 passed; 0 failed; 0 ignored; ..."; pytest: "1 failed, 3 passed, 2 skipped in 0.5s".
+    {
+        for (i = 2; i <= NF; i++) {
+            if ($i ~ /^passed/) passed += $(i - 1)
+            if ($i ~ /^(failed|error)/) failed += $(i - 1)
+            if ($i ~ /^(ignored|skipped)/) ignored += $(i - 1)
+        }
+    }
     END { printf "%d passed, %d failed, %d skipped\n", passed, failed, ignored; if (!passed) exit 1 }' || status=1
 if [ "$status" -ne 0 ]; then
     echo "make test: FAILED" >&2

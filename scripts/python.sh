@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Installs our Python package where `peers.sh` made a place for it, and runs its tests: with ours, then with Qpid Proton's package.
+# Both must pass: what is ours alone is marked so, and is left out of the second run. Arguments go to both runs of pytest.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+target=${CARGO_TARGET_DIR:-target}
+target=$(mkdir -p "$target" && readlink -f "$target")
+status=0
+absent() { grep -q "^$1:" .peers/missing; }
+
+# The tests' broker, and the extension module as cargo has just built it for the other tests.
+cargo build ${CI:+--locked} --quiet -p deuteron-cli
+DEUTERON=$target/debug/deuteron
+export DEUTERON
+
+if ! absent python; then
+    echo "installing crates/python into .peers/python"
+    if CARGO_TARGET_DIR=$target MATURIN_PEP517_ARGS="--profile dev ${CI:+--locked}" .peers/python/bin/pip install -q --force-reinstall --no-deps ./crates/python \
+        > .peers/log/python-package 2>&1; then
+        echo "tests of the Python package"
+        .peers/python/bin/python -m pytest -q crates/python/tests "$@" || status=1
+    else
+        tail -30 .peers/log/python-package
+        status=1
+    fi
+fi
+if ! absent proton; then
+    echo "the same tests with python-qpid-proton"
+    .peers/proton/bin/python -m pytest -q crates/python/tests "$@" || status=1
+fi
+exit "$status"
