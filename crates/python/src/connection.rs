@@ -12,10 +12,11 @@ use deuteron_engine::{
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
+use crate::collector::Collector;
 use crate::delivery::Delivery;
-use crate::event::{Collector, Kind};
+use crate::event::Kind;
 use crate::link::{LinkCore, LinkKey};
-use crate::names::{self, Made, lock};
+use crate::names::{self, Made, Slot, lock};
 use crate::session::SessionCore;
 use crate::state::{
     ConditionParts, condition_parts, decode_map, decode_symbols, encode_map, encode_symbols, endpoint_state,
@@ -29,6 +30,7 @@ pub(crate) struct ConnectionCore {
     pub(crate) made: Made,
     pub(crate) engine: Arc<Mutex<Connection>>,
     pub(crate) objects: Mutex<Objects>,
+    pub(crate) handler: Slot,
 }
 
 /// The Python objects of a connection: one for each session, link and delivery that lives.
@@ -279,7 +281,18 @@ impl ConnectionCore {
             made: Made::YES,
             engine: Arc::new(Mutex::new(Connection::new(config))),
             objects: Mutex::default(),
+            handler: Slot::default(),
         }
+    }
+
+    #[getter]
+    fn _handler<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.handler.get(py)
+    }
+
+    #[setter(_handler)]
+    fn set_handler(&self, handler: Option<Bound<'_, PyAny>>) {
+        self.handler.set(handler);
     }
 
     /// Puts all that was said about deliveries before what is sent next: a discharge shall not overtake it.
@@ -427,6 +440,7 @@ impl ConnectionCore {
         if !self.made.is_done() {
             return Ok(());
         }
+        self.handler.visit(&visit)?;
         let Ok(objects) = self.objects.try_lock() else { return Ok(()) };
         visit.call(&objects.collector)?;
         visit.call(&objects.transport)?;

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 
 use crate::event::no_attribute;
 use crate::link::LinkCore;
-use crate::names::{self, Made, lock};
+use crate::names::{self, Made, Slot, lock};
 use crate::state::{self, LocalState, RemoteParts, remote_parts};
 
 /// A message on its way. Attributes that a program sets on it stay for as long as the delivery does.
@@ -22,6 +22,7 @@ pub(crate) struct Delivery {
     outgoing: bool,
     tag: Vec<u8>,
     progress: Mutex<Progress>,
+    pub(crate) handler: Slot,
 }
 
 /// How far a delivery is. What the engine has forgotten is still known here.
@@ -61,6 +62,7 @@ impl Delivery {
             outgoing,
             tag,
             progress: Mutex::new(Progress { id, ..Progress::default() }),
+            handler: Slot::default(),
         }
     }
 
@@ -156,6 +158,17 @@ impl Delivery {
         Ok(())
     }
 
+    /// Gives an outcome, and settles.
+    pub(crate) fn settle_with(slf: &Bound<'_, Self>, outcome: u64) -> PyResult<()> {
+        Self::update(slf, outcome)?;
+        slf.get().settle_now(slf.py())
+    }
+
+    /// The state that the peer has given, as a number; 0 for none.
+    pub(crate) fn peer_state(&self) -> u64 {
+        self.progress().remote.as_ref().map_or(0, state::code)
+    }
+
     pub(crate) fn settle_as(&self, py: Python<'_>, state: Option<u64>) -> PyResult<()> {
         if let Some(code) = state {
             let mut progress = self.progress();
@@ -211,6 +224,17 @@ impl Delivery {
     #[getter]
     fn _tag(&self) -> Vec<u8> {
         self.tag.clone()
+    }
+
+    /// The handler of its events where neither the link nor what is around it has one.
+    #[getter(handler)]
+    fn py_handler<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.handler.get(py).ok_or_else(|| no_attribute("handler"))
+    }
+
+    #[setter]
+    fn set_handler(&self, handler: Option<Bound<'_, PyAny>>) {
+        self.handler.set(handler);
     }
 
     /// The link that the delivery belongs to.
@@ -298,7 +322,7 @@ impl Delivery {
     /// The state that the peer has given, as a number; 0 for none.
     #[getter]
     fn _remote_state(&self) -> u64 {
-        self.progress().remote.as_ref().map_or(0, state::code)
+        self.peer_state()
     }
 
     #[getter]
@@ -379,6 +403,7 @@ impl Delivery {
             return Ok(());
         }
         visit.call(&self.link)?;
+        self.handler.visit(&visit)?;
         match self.progress.try_lock() {
             Ok(progress) => visit.call(&progress.local),
             Err(_) => Ok(()),
@@ -386,6 +411,6 @@ impl Delivery {
     }
 }
 
-fn kind_of_state(py: Python<'_>, code: u64) -> PyResult<Py<PyAny>> {
+pub(crate) fn kind_of_state(py: Python<'_>, code: u64) -> PyResult<Py<PyAny>> {
     Ok(names::get(py, "disposition_type")?.call1((code,))?.unbind())
 }

@@ -1,6 +1,5 @@
 //! Events, the queue they wait in, and how they are handed to handlers.
 
-use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use pyo3::exceptions::PyAttributeError;
@@ -10,8 +9,9 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::connection::ConnectionCore;
 use crate::delivery::Delivery;
+use crate::dispatch::dispatch;
 use crate::link::LinkCore;
-use crate::names::{self, Made, lock};
+use crate::names::{Made, lock};
 use crate::session::SessionCore;
 use crate::transport::TransportCore;
 
@@ -103,29 +103,6 @@ impl EventBase {
     }
 }
 
-/// Calls `handler.<method>(event)`, or `on_unhandled`, then the same for each of `handler.handlers`: the parent first.
-#[pyfunction]
-pub(crate) fn dispatch(
-    handler: &Bound<'_, PyAny>,
-    event: &Bound<'_, PyAny>,
-    method: &Bound<'_, PyString>,
-) -> PyResult<()> {
-    let py = handler.py();
-    if let Some(callback) = handler.getattr_opt(method)? {
-        callback.call1((event,))?;
-    } else if let Some(callback) = handler.getattr_opt(pyo3::intern!(py, "on_unhandled"))? {
-        callback.call1((method, event))?;
-    }
-    let Some(children) = handler.getattr_opt(pyo3::intern!(py, "handlers"))? else { return Ok(()) };
-    // The list may change under the call: what is added during it is called too.
-    let mut index = 0;
-    while index < children.len()? {
-        dispatch(&children.get_item(index)?, event, method)?;
-        index += 1;
-    }
-    Ok(())
-}
-
 /// Something that the engine says, about the object in `context`.
 #[pyclass(extends = EventBase, subclass, module = "proton", frozen)]
 pub(crate) struct Event {
@@ -133,17 +110,33 @@ pub(crate) struct Event {
     kind: u16,
     context: Py<PyAny>,
     container: Option<Py<PyAny>>,
+    /// The message that a handler has found in the delivery.
+    message: Mutex<Option<Py<PyAny>>>,
 }
 
 impl Event {
-    fn create(py: Python<'_>, queued: &Queued, container: Option<Py<PyAny>>) -> PyResult<Py<Self>> {
-        let base = EventBase { event_type: Mutex::new(Some(queued.event_type(py)?)) };
-        let event =
-            Self { made: Made::YES, kind: queued.kind, context: queued.context.clone_ref(py), container };
+    pub(crate) fn create(
+        py: Python<'_>,
+        event_type: Py<PyAny>,
+        kind: u16,
+        context: Py<PyAny>,
+        container: Option<Py<PyAny>>,
+    ) -> PyResult<Py<Self>> {
+        let base = EventBase { event_type: Mutex::new(Some(event_type)) };
+        let event = Self { made: Made::YES, kind, context, container, message: Mutex::default() };
         Py::new(py, PyClassInitializer::from(base).add_subclass(event))
     }
 
-    fn link_of<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+    pub(crate) fn carry(&self, message: Py<PyAny>) {
+        let old = lock(&self.message).replace(message);
+        drop(old);
+    }
+
+    pub(crate) fn delivery_of<'a, 'py>(&'a self, py: Python<'py>) -> Option<&'a Bound<'py, Delivery>> {
+        self.context.bind(py).cast::<Delivery>().ok()
+    }
+
+    pub(crate) fn link_of<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         let context = self.context.bind(py);
         if let Ok(delivery) = context.cast::<Delivery>() {
             return Some(delivery.get().link(py));
@@ -167,6 +160,32 @@ impl Event {
             return transport.get().bound_to(py).map(Bound::into_any);
         }
         context.cast::<ConnectionCore>().ok().map(|connection| connection.as_any().clone())
+    }
+
+    /// The handler that the event is for, if it is not that of the container.
+    pub(crate) fn handler_of<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let context = self.context.bind(py);
+        let delivery = context.cast::<Delivery>().ok();
+        if let Some(link) = self.link_of(py)
+            && let Ok(link) = link.cast::<LinkCore>()
+        {
+            let of_link = link.get().handler.get(py);
+            return Ok(match of_link.or_else(|| link.get().handler_around(py)) {
+                None => delivery.and_then(|delivery| delivery.get().handler.get(py)),
+                found => found,
+            });
+        }
+        if let Ok(session) = context.cast::<SessionCore>() {
+            let of_session = session.get().handler.get(py);
+            return Ok(of_session.or_else(|| session.get().connection(py).get().handler.get(py)));
+        }
+        if let Some(connection) = self.connection_of(py)
+            && let Ok(connection) = connection.cast::<ConnectionCore>()
+            && let Some(handler) = connection.get().handler.get(py)
+        {
+            return Ok(Some(handler));
+        }
+        Ok(context.getattr_opt(pyo3::intern!(py, "handler"))?.filter(|handler| !handler.is_none()))
     }
 }
 
@@ -232,6 +251,24 @@ impl Event {
         self.context.bind(py).cast::<Delivery>().ok().map(|delivery| delivery.as_any().clone())
     }
 
+    /// The message that has arrived, once a handler has read it from the delivery.
+    #[getter]
+    fn message(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let message = lock(&self.message).as_ref().map(|message| message.clone_ref(py));
+        message.ok_or_else(|| no_attribute("message"))
+    }
+
+    #[setter]
+    fn set_message(&self, message: Bound<'_, PyAny>) {
+        self.carry(message.unbind());
+    }
+
+    /// The handler that the event is for: the link's, else the session's, else the connection's, else its context's.
+    #[getter]
+    fn handler<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.handler_of(py)
+    }
+
     /// The transport that the event's connection is bound to, if any.
     #[getter]
     fn transport<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
@@ -248,132 +285,11 @@ impl Event {
             return Ok(());
         }
         visit.call(&self.context)?;
-        visit.call(&self.container)
-    }
-}
-
-/// An event that nobody has looked at yet: an object for it is made when somebody does.
-struct Queued {
-    kind: u16,
-    event_type: Option<Py<PyAny>>,
-    context: Py<PyAny>,
-    event: Option<Py<PyAny>>,
-}
-
-impl Queued {
-    fn event_type(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        match &self.event_type {
-            Some(event_type) => Ok(event_type.clone_ref(py)),
-            None => Ok(names::get(py, "event_types")?.get_item(self.kind)?.unbind()),
+        visit.call(&self.container)?;
+        match self.message.try_lock() {
+            Ok(message) => visit.call(&*message),
+            Err(_) => Ok(()),
         }
-    }
-}
-
-/// The queue of the events of the connections that are collected into it.
-#[pyclass(subclass, dict, weakref, module = "proton", frozen)]
-pub(crate) struct Collector {
-    made: Made,
-    queue: Mutex<VecDeque<Queued>>,
-    /// Whose loop it is that takes the events out.
-    container: Mutex<Option<Py<PyAny>>>,
-}
-
-impl Collector {
-    /// Adds an event, unless the last one says the same.
-    pub(crate) fn raise(&self, kind: Kind, context: &Bound<'_, PyAny>) {
-        let mut queue = lock(&self.queue);
-        let kind = kind as u16;
-        if queue
-            .back()
-            .is_some_and(|last| last.kind == kind && last.event.is_none() && last.context.is(context))
-        {
-            return;
-        }
-        queue.push_back(Queued { kind, event_type: None, context: context.clone().unbind(), event: None });
-    }
-}
-
-#[pymethods]
-impl Collector {
-    #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { made: Made::YES, queue: Mutex::default(), container: Mutex::default() }
-    }
-
-    /// Puts an event of the given type about an object at the end of the queue.
-    #[pyo3(signature = (obj, etype))]
-    fn put(&self, obj: Bound<'_, PyAny>, etype: Bound<'_, PyAny>) -> PyResult<()> {
-        let kind = etype.getattr("number")?.extract::<u16>().unwrap_or(u16::MAX);
-        let entry = Queued { kind, event_type: Some(etype.unbind()), context: obj.unbind(), event: None };
-        lock(&self.queue).push_back(entry);
-        Ok(())
-    }
-
-    /// The first event, which stays; None if there is none.
-    fn peek(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let mut queue = lock(&self.queue);
-        let Some(first) = queue.front_mut() else { return Ok(None) };
-        if first.event.is_none() {
-            let container = lock(&self.container).as_ref().map(|container| container.clone_ref(py));
-            first.event = Some(Event::create(py, first, container)?.into_any());
-        }
-        Ok(first.event.as_ref().map(|event| event.clone_ref(py)))
-    }
-
-    /// Takes the first event off the queue.
-    fn pop(&self, py: Python<'_>) {
-        let first = lock(&self.queue).pop_front();
-        let Some(first) = first else { return };
-        if let Ok(transport) = first.context.bind(py).cast::<TransportCore>() {
-            transport.get().seen(first.kind);
-        }
-    }
-
-    #[getter]
-    fn _container(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        lock(&self.container).as_ref().map(|container| container.clone_ref(py))
-    }
-
-    #[setter(_container)]
-    fn set_container(&self, container: Option<Bound<'_, PyAny>>) {
-        let old = std::mem::replace(&mut *lock(&self.container), container.map(Bound::unbind));
-        drop(old);
-    }
-
-    /// Whether there is an event behind the first.
-    fn more(&self) -> bool {
-        lock(&self.queue).len() > 1
-    }
-
-    /// Drops all events.
-    fn release(&self) {
-        let dropped = std::mem::take(&mut *lock(&self.queue));
-        drop(dropped);
-    }
-
-    fn __len__(&self) -> usize {
-        lock(&self.queue).len()
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        if !self.made.is_done() {
-            return Ok(());
-        }
-        if let Ok(container) = self.container.try_lock() {
-            visit.call(&*container)?;
-        }
-        let Ok(queue) = self.queue.try_lock() else { return Ok(()) };
-        for queued in queue.iter() {
-            visit.call(&queued.context)?;
-            visit.call(&queued.event)?;
-        }
-        Ok(())
-    }
-
-    fn __clear__(&self) {
-        self.release();
-        self.set_container(None);
     }
 }
 

@@ -6,16 +6,20 @@
 
 use pyo3::prelude::*;
 
+mod collector;
 mod connection;
 mod decode;
 mod delivery;
+mod dispatch;
 mod encode;
 mod event;
 mod fields;
+mod handlers;
 mod incoming;
 mod link;
 mod message;
 mod names;
+mod outgoing;
 mod sections;
 mod session;
 mod state;
@@ -29,15 +33,21 @@ mod wire;
 #[pymodule(gil_used = true)]
 mod _core {
     #[pymodule_export]
+    use super::collector::Collector;
+    #[pymodule_export]
     use super::connection::ConnectionCore;
     #[pymodule_export]
     use super::decode::decode;
     #[pymodule_export]
     use super::delivery::Delivery;
     #[pymodule_export]
+    use super::dispatch::dispatch;
+    #[pymodule_export]
     use super::encode::encode;
     #[pymodule_export]
-    use super::event::{Collector, Event, EventBase, dispatch};
+    use super::event::{Event, EventBase};
+    #[pymodule_export]
+    use super::handlers::{FlowCore, IncomingCore, OutgoingCore};
     #[pymodule_export]
     use super::link::LinkCore;
     #[pymodule_export]

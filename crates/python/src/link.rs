@@ -7,12 +7,13 @@ use deuteron_codec::{ReceiverSettleMode, SenderSettleMode};
 use deuteron_engine::{Connection, EndpointState, LinkId};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyByteArray;
+use pyo3::types::{PyByteArray, PyDict, PyString};
 
 use crate::connection::{ConnectionCore, Ending, over};
 use crate::delivery::Delivery;
-use crate::event::Kind;
-use crate::names::{self, Made, lock};
+use crate::event::{Kind, no_attribute};
+use crate::message::Message;
+use crate::names::{self, Made, Slot, lock};
 use crate::session::SessionCore;
 use crate::state::{ConditionParts, condition_parts, decode_map, encode_map, endpoint_state, to_error};
 use crate::terminus::{TerminusParts, snd_settle_mode, source_parts, target_parts, to_source, to_target};
@@ -23,12 +24,14 @@ use crate::traffic::Traffic;
 pub(crate) struct LinkCore {
     made: Made,
     session: Py<PyAny>,
-    connection: Py<ConnectionCore>,
-    engine: Arc<Mutex<Connection>>,
-    id: LinkId,
-    sender: bool,
+    pub(crate) connection: Py<ConnectionCore>,
+    pub(crate) engine: Arc<Mutex<Connection>>,
+    pub(crate) id: LinkId,
+    pub(crate) sender: bool,
     name: String,
     traffic: Mutex<Traffic>,
+    pub(crate) handler: Slot,
+    pub(crate) tags: Slot,
 }
 
 /// What the peer's Attach says: termini, settle modes, maximum size, properties, and the capabilities.
@@ -55,55 +58,14 @@ impl LinkCore {
         self.session.bind(py).clone()
     }
 
-    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+    /// The handler of the session, or else of the connection.
+    pub(crate) fn handler_around<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        let session = self.session.bind(py).cast::<SessionCore>().ok()?;
+        session.get().handler.get(py).or_else(|| self.connection.get().handler.get(py))
+    }
+
+    pub(crate) fn traffic(&self) -> MutexGuard<'_, Traffic> {
         lock(&self.traffic)
-    }
-
-    pub(crate) fn is_current(&self, delivery: &Bound<'_, Delivery>) -> bool {
-        self.traffic().waiting.front().is_some_and(|first| first.is(delivery))
-    }
-
-    pub(crate) fn credit_now(&self) -> i64 {
-        let traffic = self.traffic();
-        if !self.sender {
-            return i64::from(traffic.granted) + traffic.waiting.len() as i64;
-        }
-        let credit = lock(&self.engine).link(self.id).map_or(0, |link| link.credit());
-        credit - i64::from(traffic.outbox)
-    }
-
-    pub(crate) fn settled_one(&self) {
-        let mut traffic = self.traffic();
-        traffic.unsettled = traffic.unsettled.saturating_sub(1);
-    }
-
-    /// A message has begun to arrive.
-    pub(crate) fn arrived(&self, delivery: &Bound<'_, Delivery>) {
-        let mut traffic = self.traffic();
-        traffic.waiting.push_back(delivery.clone().unbind());
-        traffic.granted = traffic.granted.saturating_sub(1);
-        traffic.unsettled += 1;
-    }
-
-    /// One of the outbox has been handed to the engine.
-    pub(crate) fn sent_one(&self) {
-        let mut traffic = self.traffic();
-        traffic.outbox = traffic.outbox.saturating_sub(1);
-    }
-
-    /// The peer has used up the credit that it was asked to use up.
-    pub(crate) fn credit_drained(&self) {
-        let mut traffic = self.traffic();
-        traffic.drained += std::mem::take(&mut traffic.granted);
-    }
-
-    /// The wire is gone, and the credit with it.
-    pub(crate) fn unbound(&self) {
-        self.traffic().granted = 0;
-    }
-
-    pub(crate) fn give_up(&self, delivery: &Bound<'_, Delivery>) {
-        self.traffic().waiting.retain(|waiting| !waiting.is(delivery));
     }
 
     fn raise(slf: &Bound<'_, Self>, kind: Kind) {
@@ -117,21 +79,6 @@ impl LinkCore {
         connection.end_later(Ending::Link { id: this.id, closed, error });
         Self::raise(slf, if closed { Kind::LinkLocalClose } else { Kind::LinkLocalDetach });
         connection.after(slf.py())
-    }
-
-    /// Sends an encoded message as one delivery.
-    pub(crate) fn send_bytes<'py>(
-        slf: &Bound<'py, Self>,
-        bytes: Vec<u8>,
-        tag: Vec<u8>,
-    ) -> PyResult<Bound<'py, Delivery>> {
-        let delivery = Self::create(slf, tag)?;
-        delivery.get().progress().bytes = bytes;
-        Self::finish(slf, &delivery);
-        if slf.get().traffic().pre_settled {
-            delivery.get().settle_as(slf.py(), None)?;
-        }
-        Ok(delivery)
     }
 
     /// The bytes of the current delivery, which is done with; None if it is not here whole.
@@ -165,25 +112,6 @@ impl LinkCore {
             link.remote_attach().is_some_and(|attach| attach.snd_settle_mode == SenderSettleMode::Settled)
         })
     }
-
-    fn create<'py>(slf: &Bound<'py, Self>, tag: Vec<u8>) -> PyResult<Bound<'py, Delivery>> {
-        let delivery = Delivery::new(slf.as_any(), slf.get().engine.clone(), slf.get().sender, tag, None);
-        slf.get().traffic().unsettled += 1;
-        Bound::new(slf.py(), delivery)
-    }
-
-    /// The current message is written: it is sent at the end of the turn.
-    fn finish(slf: &Bound<'_, Self>, delivery: &Bound<'_, Delivery>) {
-        let this = slf.get();
-        {
-            let mut progress = delivery.get().progress();
-            progress.advanced = true;
-            progress.complete = true;
-        }
-        this.traffic().outbox += 1;
-        this.connection.get().send_later(delivery);
-        this.connection.get().modified(slf.py());
-    }
 }
 
 #[pymethods]
@@ -203,7 +131,19 @@ impl LinkCore {
             sender: key.get().1,
             name,
             traffic: Mutex::default(),
+            handler: Slot::default(),
+            tags: Slot::default(),
         }
+    }
+
+    #[getter]
+    fn _handler<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.handler.get(py)
+    }
+
+    #[setter(_handler)]
+    fn set_handler(&self, handler: Option<Bound<'_, PyAny>>) {
+        self.handler.set(handler);
     }
 
     /// The name that both sides know the link by.
@@ -349,14 +289,50 @@ impl LinkCore {
         Ok(Some(PyByteArray::new(py, &progress.payload.split_to(count))))
     }
 
+    /// The tag of the next delivery: of `tag_generator`, or else numbers.
+    fn _delivery_tag<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        match slf.get().tags.get(py) {
+            Some(tags) => names::next(&tags),
+            None => Ok(PyString::new(py, &slf.get().next_number().to_string()).into_any()),
+        }
+    }
+
+    /// The iterator that makes the tags, if the program has given one.
+    #[getter]
+    fn tag_generator<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.tags.get(py).ok_or_else(|| no_attribute("tag_generator"))
+    }
+
+    #[setter]
+    fn set_tag_generator(&self, tags: Option<Bound<'_, PyAny>>) {
+        self.tags.set(tags);
+    }
+
+    /// Sends a message, or adds bytes to the one that is written.
+    #[pyo3(signature = (obj, tag=None))]
+    fn _send<'py>(
+        slf: &Bound<'py, Self>,
+        obj: &Bound<'py, PyAny>,
+        tag: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        if let Ok(message) = obj.cast_exact::<Message>() {
+            return Message::send(message, slf.as_any(), tag);
+        }
+        match obj.getattr_opt(pyo3::intern!(py, "send"))? {
+            Some(send) => {
+                let keywords = PyDict::new(py);
+                keywords.set_item("tag", tag)?;
+                send.call((slf,), Some(&keywords))
+            }
+            None => slf.call_method1(pyo3::intern!(py, "stream"), (obj,)),
+        }
+    }
+
     /// Gives the peer credit for so many more messages.
     fn _flow(slf: &Bound<'_, Self>, count: u32) {
-        let this = slf.get();
-        if let Some(mut link) = lock(&this.engine).link(this.id) {
-            link.add_credit(count);
-        }
-        this.traffic().granted += count;
-        this.connection.get().modified(slf.py());
+        Self::give_credit(slf, count);
     }
 
     fn _drain(slf: &Bound<'_, Self>, count: u32) -> PyResult<()> {
@@ -379,7 +355,7 @@ impl LinkCore {
     fn _drained(slf: &Bound<'_, Self>) -> PyResult<i64> {
         let this = slf.get();
         if !this.sender {
-            return Ok(i64::from(std::mem::take(&mut this.traffic().drained)));
+            return Ok(this.take_drained());
         }
         this.connection.get().flush(slf.py())?;
         let returned = match lock(&this.engine).link(this.id) {
@@ -482,6 +458,8 @@ impl LinkCore {
         }
         visit.call(&self.session)?;
         visit.call(&self.connection)?;
+        self.handler.visit(&visit)?;
+        self.tags.visit(&visit)?;
         let Ok(traffic) = self.traffic.try_lock() else { return Ok(()) };
         for delivery in &traffic.waiting {
             visit.call(delivery)?;
@@ -492,5 +470,7 @@ impl LinkCore {
     fn __clear__(&self) {
         let waiting = std::mem::take(&mut self.traffic().waiting);
         drop(waiting);
+        self.handler.set(None);
+        self.tags.set(None);
     }
 }

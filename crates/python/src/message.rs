@@ -9,6 +9,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFloat, PyString};
 
 use crate::fields::{annotations, count, from_id, milliseconds, symbol, text, to_id, unsigned};
 use crate::link::LinkCore;
+use crate::outgoing::tag_bytes;
 
 /// A message: what programs send and receive (3.2).
 #[pyclass(subclass, dict, weakref, module = "proton")]
@@ -388,24 +389,20 @@ impl Message {
 
     /// Sends the message on a link; gives the delivery.
     #[pyo3(signature = (sender, tag=None))]
-    fn send<'py>(
+    pub(crate) fn send<'py>(
         slf: &Bound<'py, Self>,
         sender: &Bound<'py, PyAny>,
         tag: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        let mut out = BytesMut::new();
+        let mut out = BytesMut::with_capacity(256);
         slf.borrow_mut().encode_into(py, &mut out)?;
-        sender.cast::<LinkCore>()?;
+        let sender = sender.cast::<LinkCore>()?;
         let tag = match tag {
-            Some(tag) => tag,
-            None => sender.call_method0(pyo3::intern!(py, "delivery_tag"))?,
+            Some(tag) => tag_bytes(&tag)?,
+            None => LinkCore::next_tag(sender)?,
         };
-        let tag = match tag.cast::<PyString>() {
-            Ok(text) => text.to_str()?.as_bytes().to_vec(),
-            Err(_) => tag.extract::<Vec<u8>>()?,
-        };
-        Ok(LinkCore::send_bytes(sender.cast::<LinkCore>()?, out.into(), tag)?.into_any())
+        Ok(LinkCore::send_bytes(sender, out.into(), tag)?.into_any())
     }
 
     /// Takes the current message of a receiver; None if it is not here whole, or the link is a sender.

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
@@ -24,6 +25,55 @@ pub(crate) fn get<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny
     names(py).get_item(name)?.ok_or_else(|| {
         PyErr::new::<PyRuntimeError, _>(format!("proton is not wholly imported: {name} is missing"))
     })
+}
+
+static EVENT_TYPES: PyOnceLock<Vec<Option<Py<PyAny>>>> = PyOnceLock::new();
+
+/// The type of the events with a number.
+pub(crate) fn event_type(py: Python<'_>, number: u16) -> PyResult<Py<PyAny>> {
+    let types = EVENT_TYPES.get_or_try_init(py, || {
+        let registered = get(py, "event_types")?;
+        (0..64)
+            .map(|number| Ok(registered.call_method1("get", (number,))?.extract()?))
+            .collect::<PyResult<_>>()
+    })?;
+    let found = types.get(usize::from(number)).and_then(Option::as_ref);
+    found.map(|found| found.clone_ref(py)).ok_or_else(|| {
+        PyErr::new::<PyRuntimeError, _>(format!("proton knows no events with the number {number}"))
+    })
+}
+
+/// A place for a Python object that the object which it belongs to may refer back to.
+#[derive(Default)]
+pub(crate) struct Slot(Mutex<Option<Py<PyAny>>>);
+
+impl Slot {
+    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        lock(&self.0).as_ref().map(|object| object.bind(py).clone())
+    }
+
+    pub(crate) fn set(&self, object: Option<Bound<'_, PyAny>>) {
+        let old = std::mem::replace(&mut *lock(&self.0), object.map(Bound::unbind));
+        // What it drops may come back here: not with the lock held.
+        drop(old);
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.0.try_lock() {
+            Ok(object) => visit.call(&*object),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// What Python's `next` gives.
+pub(crate) fn next<'py>(iterator: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    iterator.py().import("builtins")?.call_method1("next", (iterator,))
+}
+
+/// Whether an object is of a registered class itself, not of a subclass, with nothing put in the place of its methods.
+pub(crate) fn is_class(object: &Bound<'_, PyAny>, name: &str) -> PyResult<bool> {
+    Ok(object.get_type().is(get(object.py(), name)?))
 }
 
 /// An exception of the class that was registered under a name.

@@ -1,6 +1,6 @@
 //! A message as its sections: read when a program looks, written as Proton 0.40 does.
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use deuteron_codec::{Encode, Header, Limits, Properties, Reader, Section, Sections, Writer, codes, section};
 use pyo3::prelude::*;
 
@@ -22,6 +22,11 @@ impl Message {
             properties: None,
             body: None,
         }
+    }
+
+    /// A message that has come, to be read when somebody looks at it.
+    pub(crate) fn of_payload(payload: Bytes) -> Self {
+        Self { unread: Some(payload), ..Self::empty() }
     }
 
     /// Reads what came. What cannot be read keeps its default, as do the sections behind it.

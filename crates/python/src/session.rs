@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 use crate::connection::{ConnectionCore, Ending, over};
 use crate::event::Kind;
-use crate::names::{Made, error, lock};
+use crate::names::{Made, Slot, error, lock};
 use crate::state::{ConditionParts, condition_parts, endpoint_state, to_error};
 
 /// What Python's `Session` is built on.
@@ -19,6 +19,7 @@ pub(crate) struct SessionCore {
     connection: Py<ConnectionCore>,
     engine: Arc<Mutex<Connection>>,
     id: SessionId,
+    pub(crate) handler: Slot,
 }
 
 impl SessionCore {
@@ -40,7 +41,18 @@ impl SessionCore {
             engine: connection.get().engine(),
             connection: connection.clone().unbind(),
             id: key.get().0,
+            handler: Slot::default(),
         }
+    }
+
+    #[getter]
+    fn _handler<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.handler.get(py)
+    }
+
+    #[setter(_handler)]
+    fn set_handler(&self, handler: Option<Bound<'_, PyAny>>) {
+        self.handler.set(handler);
     }
 
     /// The connection that the session belongs to.
@@ -137,6 +149,14 @@ impl SessionCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        if self.made.is_done() { visit.call(&self.connection) } else { Ok(()) }
+        if !self.made.is_done() {
+            return Ok(());
+        }
+        visit.call(&self.connection)?;
+        self.handler.visit(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.handler.set(None);
     }
 }

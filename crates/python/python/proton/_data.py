@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from deuteron import _core
 
+from ._data_values import to_binary, to_bool, to_char, to_decimal128, to_symbol, to_text, whole_number
 from ._exceptions import DataException
 from ._node import Node, encodable
 from ._types import (
@@ -361,72 +362,27 @@ class Data:
         return [encodable(child) for child in self._current.children]
 
 
-def _range(name: str, bits: int, signed: bool) -> Callable[[Any], Any]:
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-    classes: dict = {"int": int32, "uint": uint, "ubyte": ubyte, "ushort": ushort, "ulong": ulong, "byte": byte}
-    classes.update(short=short, long=int, timestamp=timestamp, decimal32=decimal32, decimal64=decimal64)
-    made = classes[name]
-
-    def convert(value: Any) -> Any:
-        if not isinstance(value, int):
-            raise TypeError(f"{name} takes an int, not {value.__class__.__name__}")
-        if not low <= value <= high:
-            raise OverflowError(f"{value} is not within the range of {name}")
-        return made(value)
-
-    return convert
-
-
-def _to_bool(value: Any) -> bool:
-    if isinstance(value, int) and value not in (0, 1):
-        raise OverflowError(f"{value} is no bool")
-    return bool(value)
-
-
-def _to_char(value: Any) -> char:
-    if len(value) != 1:
-        raise TypeError(f"a char is one character, not {value!r}")
-    return char(value)
-
-
-def _to_text(value: Any) -> str:
-    return str(value.encode("utf-8"), "utf-8")
-
-
-def _to_binary(value: Any) -> bytes:
-    return value.encode("utf-8") if isinstance(value, str) else bytes(value)
-
-
-def _to_symbol(value: Any) -> symbol:
-    value.encode("ascii")
-    return symbol(value)
-
-
-def _to_decimal128(value: Any) -> decimal128:
-    return decimal128(bytes(value)[:16].ljust(16, b"\0"))
-
-
 _SCALARS: dict = {
-    "bool": ("b", Data.BOOL, _to_bool, False),
-    "ubyte": ("ub", Data.UBYTE, _range("ubyte", 8, False), ubyte(0)),
-    "byte": ("b", Data.BYTE, _range("byte", 8, True), byte(0)),
-    "ushort": ("us", Data.USHORT, _range("ushort", 16, False), ushort(0)),
-    "short": ("s", Data.SHORT, _range("short", 16, True), short(0)),
-    "uint": ("ui", Data.UINT, _range("uint", 32, False), uint(0)),
-    "int": ("i", Data.INT, _range("int", 32, True), int32(0)),
-    "char": ("c", Data.CHAR, _to_char, char("\0")),
-    "ulong": ("ul", Data.ULONG, _range("ulong", 64, False), ulong(0)),
-    "long": ("i64", Data.LONG, _range("long", 64, True), 0),
-    "timestamp": ("t", Data.TIMESTAMP, _range("timestamp", 64, True), timestamp(0)),
+    "bool": ("b", Data.BOOL, to_bool, False),
+    "ubyte": ("ub", Data.UBYTE, whole_number("ubyte", 8, False), ubyte(0)),
+    "byte": ("b", Data.BYTE, whole_number("byte", 8, True), byte(0)),
+    "ushort": ("us", Data.USHORT, whole_number("ushort", 16, False), ushort(0)),
+    "short": ("s", Data.SHORT, whole_number("short", 16, True), short(0)),
+    "uint": ("ui", Data.UINT, whole_number("uint", 32, False), uint(0)),
+    "int": ("i", Data.INT, whole_number("int", 32, True), int32(0)),
+    "char": ("c", Data.CHAR, to_char, char("\0")),
+    "ulong": ("ul", Data.ULONG, whole_number("ulong", 64, False), ulong(0)),
+    "long": ("i64", Data.LONG, whole_number("long", 64, True), 0),
+    "timestamp": ("t", Data.TIMESTAMP, whole_number("timestamp", 64, True), timestamp(0)),
     "float": ("f", Data.FLOAT, float32, float32(0)),
     "double": ("d", Data.DOUBLE, float, 0.0),
-    "decimal32": ("d", Data.DECIMAL32, _range("decimal32", 32, False), decimal32(0)),
-    "decimal64": ("d", Data.DECIMAL64, _range("decimal64", 64, False), decimal64(0)),
-    "decimal128": ("d", Data.DECIMAL128, _to_decimal128, decimal128(b"\0" * 16)),
+    "decimal32": ("d", Data.DECIMAL32, whole_number("decimal32", 32, False), decimal32(0)),
+    "decimal64": ("d", Data.DECIMAL64, whole_number("decimal64", 64, False), decimal64(0)),
+    "decimal128": ("d", Data.DECIMAL128, to_decimal128, decimal128(b"\0" * 16)),
     "uuid": ("u", Data.UUID, lambda value: uuid.UUID(bytes=value.bytes), None),
-    "binary": ("b", Data.BINARY, _to_binary, memoryview(b"")),
-    "string": ("s", Data.STRING, _to_text, ""),
-    "symbol": ("s", Data.SYMBOL, _to_symbol, symbol("")),
+    "binary": ("b", Data.BINARY, to_binary, memoryview(b"")),
+    "string": ("s", Data.STRING, to_text, ""),
+    "symbol": ("s", Data.SYMBOL, to_symbol, symbol("")),
 }
 
 

@@ -25,7 +25,6 @@ class Endpoint:
     REMOTE_CLOSED = 32
 
     condition: Condition | None = None
-    _handler: Handler | None = None
 
     @property
     def remote_condition(self) -> Condition | None:
@@ -441,25 +440,8 @@ class Sender(Link):
             raise LinkException("[-1]: no current delivery")
         return written
 
-    def send(self, obj: Any, tag: Any = None) -> Any:
-        """Sends a message, or adds bytes to the one that is written."""
-        if hasattr(obj, "send"):
-            return obj.send(self, tag=tag)
-        return self.stream(obj)
-
-    def delivery_tag(self) -> str:
-        """The tag of the next delivery."""
-        tags = self.__dict__.get("tag_generator")
-        if tags is None:
-            tags = self.tag_generator = _simple_tags()
-        return next(tags)
-
-
-def _simple_tags() -> Iterator[str]:
-    number = 1
-    while True:
-        yield str(number)
-        number += 1
+    send = _core.LinkCore._send
+    delivery_tag = _core.LinkCore._delivery_tag
 
 
 class Receiver(Link):

@@ -85,15 +85,6 @@ _OF_CONTAINER = (
 )
 
 
-def _handler(event: Any) -> Any:
-    """The handler that the event is for: the link's, else the session's, else the connection's, else its context's."""
-    for endpoint in (event.link, event.session, event.connection):
-        handler = endpoint.handler if endpoint is not None else None
-        if handler is not None:
-            return handler
-    return getattr(event.context, "handler", None)
-
-
 def _clazz(event: Any) -> str:
     """The name of the kind of object that the event is about."""
     return _CLAZZ.get(type(event.context).__name__, "pn_void")
@@ -131,7 +122,6 @@ def _complete_event() -> None:
         setattr(Event, constant, by_number[number])
     for name in _OF_CONTAINER:
         setattr(Event, name.upper(), EventType(name))
-    Event.handler = property(_handler)
     Event.clazz = property(_clazz)
     Event.__getattr__ = _other_attribute
     Event.__repr__ = _representation

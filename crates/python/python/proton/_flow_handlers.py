@@ -4,44 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from deuteron import _core
+
 from ._handler import Handler
 
 
-class FlowController(Handler):
+class FlowController(_core.FlowCore, Handler):
     """Keeps the credit of receivers at ``window`` messages, until the peer has drained some of it."""
-
-    def __init__(self, window: int = 1024) -> None:
-        self._window = window
-        self._drained = 0
-
-    def on_link_local_open(self, event: Any) -> None:
-        """Gives the first credit."""
-        self._flow(event.link)
-
-    def on_link_remote_open(self, event: Any) -> None:
-        """Gives credit again after a reconnect."""
-        self._flow(event.link)
-
-    def on_link_flow(self, event: Any) -> None:
-        """Tops up."""
-        link = event.link
-        if link.is_receiver:
-            self._flow(link)
-
-    def on_delivery(self, event: Any) -> None:
-        """Tops up for the message that has come."""
-        link = event.link
-        if link.is_receiver:
-            self._flow(link)
-
-    def _flow(self, link: Any) -> None:
-        if not link.is_receiver:
-            return
-        self._drained += link.drained()
-        if self._drained == 0:
-            missing = self._window - link.credit
-            if missing > 0:
-                link.flow(missing)
 
 
 class Handshaker(Handler):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from deuteron import _core
+
 
 class _LazyList:
     """An attribute that becomes an empty list of the object when it is first read."""
@@ -38,3 +40,6 @@ def call(handler: Any, method: str, event: Any) -> None:
     callback = getattr(handler, "on_unhandled", None)
     if callback is not None:
         callback(method, event)
+
+
+_core.register("Handler.on_unhandled", Handler.on_unhandled)

@@ -169,6 +169,7 @@ class Reactor:
     def global_handler(self, handler: Any) -> None:
         self._own_io = None
         self._global_handler = handler
+        self._collector._interrupt()
 
     @property
     def handler(self) -> Any:
@@ -178,6 +179,7 @@ class Reactor:
     @handler.setter
     def handler(self, handler: Any) -> None:
         self._handler = self._make_handler(handler)
+        self._collector._interrupt()
 
     @property
     def timeout(self) -> float | None:
@@ -191,6 +193,7 @@ class Reactor:
     def yield_(self) -> None:
         """Lets ``process()`` return after the event that is being dispatched."""
         self._yield = True
+        self._collector._interrupt()
 
     def mark(self) -> float:
         """Reads the clock, and returns ``now``."""
@@ -250,6 +253,8 @@ class Reactor:
             if self._yield:
                 self._yield = False
                 return True
+            if self._own_io is not None:
+                collector._dispatch_traffic(self._handler)
             event = collector.peek()
             if event is not None:
                 waited = self._dispatch(event)

@@ -1,0 +1,67 @@
+//! Messages on their way out of a link.
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::delivery::Delivery;
+use crate::link::LinkCore;
+use crate::names;
+
+/// A tag as a program gives it.
+pub(crate) fn tag_bytes(tag: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    match tag.cast::<PyString>() {
+        Ok(text) => Ok(text.to_str()?.as_bytes().to_vec()),
+        Err(_) => tag.extract(),
+    }
+}
+
+impl LinkCore {
+    /// Sends an encoded message as one delivery.
+    pub(crate) fn send_bytes<'py>(
+        slf: &Bound<'py, Self>,
+        bytes: Vec<u8>,
+        tag: Vec<u8>,
+    ) -> PyResult<Bound<'py, Delivery>> {
+        let delivery = Self::create(slf, tag)?;
+        delivery.get().progress().bytes = bytes;
+        Self::finish(slf, &delivery);
+        if slf.get().traffic().pre_settled {
+            delivery.get().settle_as(slf.py(), None)?;
+        }
+        Ok(delivery)
+    }
+
+    /// The tag of the next delivery.
+    pub(crate) fn next_tag(slf: &Bound<'_, Self>) -> PyResult<Vec<u8>> {
+        let py = slf.py();
+        if slf.get().tags.get(py).is_none() && names::is_class(slf.as_any(), "Sender")? {
+            return Ok(slf.get().next_number().to_string().into_bytes());
+        }
+        tag_bytes(&slf.call_method0(pyo3::intern!(py, "delivery_tag"))?)
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        let mut traffic = self.traffic();
+        traffic.tags += 1;
+        traffic.tags
+    }
+
+    pub(crate) fn create<'py>(slf: &Bound<'py, Self>, tag: Vec<u8>) -> PyResult<Bound<'py, Delivery>> {
+        let delivery = Delivery::new(slf.as_any(), slf.get().engine.clone(), slf.get().sender, tag, None);
+        slf.get().traffic().unsettled += 1;
+        Bound::new(slf.py(), delivery)
+    }
+
+    /// The current message is written: it is sent at the end of the turn.
+    pub(crate) fn finish(slf: &Bound<'_, Self>, delivery: &Bound<'_, Delivery>) {
+        let this = slf.get();
+        {
+            let mut progress = delivery.get().progress();
+            progress.advanced = true;
+            progress.complete = true;
+        }
+        this.traffic().outbox += 1;
+        this.connection.get().send_later(delivery);
+        this.connection.get().modified(slf.py());
+    }
+}
