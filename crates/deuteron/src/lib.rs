@@ -75,7 +75,7 @@ mod sendable;
 mod sender;
 mod session;
 mod timer;
-mod tls;
+pub mod tls;
 mod transaction;
 mod url;
 

@@ -14,6 +14,8 @@ mod client;
 #[cfg(feature = "tls")]
 mod failure;
 #[cfg(feature = "tls")]
+mod known;
+#[cfg(feature = "tls")]
 mod load;
 #[cfg(feature = "tls")]
 mod private_key;
@@ -25,6 +27,8 @@ mod subject;
 pub(crate) mod test_certificates;
 #[cfg(all(test, feature = "tls"))]
 mod tests;
+#[cfg(feature = "tls")]
+mod validity;
 
 pub use client_config::TlsConfig;
 pub use error::TlsError;
@@ -33,4 +37,6 @@ pub use server_config::TlsServerConfig;
 #[cfg(feature = "tls")]
 pub(crate) use failure::failure;
 #[cfg(feature = "tls")]
-pub(crate) use subject::subject_of;
+pub use failure::{TlsFailure, explain};
+#[cfg(feature = "tls")]
+pub use subject::{subject_fields, subject_of};

@@ -13,6 +13,7 @@ mod delivery;
 mod dispatch;
 mod encode;
 mod event;
+mod exchange;
 mod fields;
 mod handlers;
 mod incoming;
@@ -24,6 +25,7 @@ mod sections;
 mod session;
 mod state;
 mod terminus;
+mod tls;
 mod traffic;
 mod transport;
 mod types;
@@ -56,6 +58,8 @@ mod _core {
     use super::names::register;
     #[pymodule_export]
     use super::session::SessionCore;
+    #[pymodule_export]
+    use super::tls::TlsDomain;
     #[pymodule_export]
     use super::transport::TransportCore;
 }

@@ -4,7 +4,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Buf;
-use deuteron_engine::{ConnectionRole, Security, Trace};
+use deuteron::tls::{subject_fields, subject_of};
+use deuteron_engine::Trace;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -13,21 +14,25 @@ use crate::connection::ConnectionCore;
 use crate::event::Kind;
 use crate::names::lock;
 use crate::state::ConditionParts;
+use crate::tls::{Tls, TlsDomain};
 use crate::wire::Wire;
 
 /// What Python's `Transport` is built on.
 #[pyclass(subclass, dict, weakref, module = "proton", frozen)]
 pub(crate) struct TransportCore {
-    server: bool,
-    wire: Mutex<Wire>,
+    pub(crate) server: bool,
+    pub(crate) wire: Mutex<Wire>,
 }
 
+/// DER, subject, parts of the subject.
+type PeerCertificate<'py> = (Bound<'py, PyBytes>, Option<String>, Vec<(String, String)>);
+
 /// How many bytes may be pushed at once.
-const CAPACITY: usize = 64 << 10;
+pub(crate) const CAPACITY: usize = 64 << 10;
 const FIRST_CAPACITY: usize = 8192;
 
 impl TransportCore {
-    fn wire(&self) -> MutexGuard<'_, Wire> {
+    pub(crate) fn wire(&self) -> MutexGuard<'_, Wire> {
         lock(&self.wire)
     }
 
@@ -53,7 +58,7 @@ impl TransportCore {
         }
     }
 
-    fn tell(slf: &Bound<'_, Self>, kind: Kind) {
+    pub(crate) fn tell(slf: &Bound<'_, Self>, kind: Kind) {
         if let Some(connection) = slf.get().bound_to(slf.py()) {
             connection.get().raise(slf.py(), kind, slf.as_any());
         }
@@ -68,7 +73,7 @@ impl TransportCore {
     }
 
     /// Nothing more will be written.
-    fn end_head(slf: &Bound<'_, Self>) {
+    pub(crate) fn end_head(slf: &Bound<'_, Self>) {
         if !std::mem::replace(&mut slf.get().wire().head_closed, true) {
             Self::tell(slf, Kind::TransportHeadClosed);
             Self::maybe_closed(slf);
@@ -98,99 +103,6 @@ impl TransportCore {
             Self::tell(slf, Kind::TransportError);
             Self::end_tail(slf);
         }
-    }
-
-    /// Gives the engine its wire, with all that has been set until now.
-    fn start(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        let Some(connection) = this.bound_to(py) else { return Ok(()) };
-        if std::mem::replace(&mut this.wire().started, true) {
-            return Ok(());
-        }
-        type Credentials = (Option<String>, Option<String>, Option<String>);
-        let credentials: Credentials = connection.getattr("_credentials")?.extract()?;
-        let mut security = Security::default();
-        // Without randomness SCRAM is not used.
-        let _ = getrandom::fill(&mut security.nonce);
-        let wire = this.wire();
-        let sasl = wire.sasl(this.server, credentials);
-        connection.get().with(|engine| {
-            let config = engine.config_mut();
-            config.role = if this.server { ConnectionRole::Server } else { ConnectionRole::Client };
-            config.max_frame_size = match wire.settings.max_frame_size {
-                0 => u32::MAX,
-                size => size,
-            };
-            config.channel_max = wire.settings.channel_max;
-            config.idle_timeout = Some(wire.settings.idle_timeout).filter(|timeout| !timeout.is_zero());
-            config.trace = wire.settings.trace.clone();
-            config.sasl = sasl;
-            engine.bind(security, wire.clock.now);
-        });
-        drop(wire);
-        connection.get().pump(py)
-    }
-
-    /// Lets the engine read what has been pushed.
-    fn read(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        Self::start(slf)?;
-        let Some(connection) = this.bound_to(py) else { return Ok(()) };
-        let (mut input, now) = {
-            let mut wire = this.wire();
-            (std::mem::take(&mut wire.input), wire.clock.now)
-        };
-        connection.get().with(|engine| engine.handle_input(&mut input, now));
-        this.wire().input = input;
-        this.look(&connection);
-        connection.get().pump(py)
-    }
-
-    /// Notes what the engine knows of the peer only while it has a wire.
-    fn look(&self, connection: &Bound<'_, ConnectionCore>) {
-        let mut wire = self.wire();
-        if wire.mechanism.is_none() {
-            connection.get().with(|engine| {
-                wire.mechanism = engine.sasl_mechanism().map(str::to_owned);
-                wire.user = engine.authenticated_identity().map(str::to_owned);
-                wire.was_authenticated |= wire.mechanism.is_some();
-            });
-        }
-    }
-
-    /// Lets the engine write what is due.
-    fn write(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        let Some(connection) = this.bound_to(py) else { return Ok(()) };
-        Self::start(slf)?;
-        connection.get().flush(py)?;
-        if this.wire().head_closed {
-            return connection.get().pump(py);
-        }
-        let ended = {
-            let mut wire = this.wire();
-            let now = wire.clock.now;
-            let mut scratch = std::mem::take(&mut wire.scratch);
-            let ended = connection.get().with(|engine| {
-                while wire.output.len() < CAPACITY && engine.poll_transmit(now, &mut scratch) {
-                    while scratch.has_remaining() {
-                        let chunk = scratch.chunk();
-                        wire.sent.pass(chunk);
-                        wire.output.extend_from_slice(chunk);
-                        let written = chunk.len();
-                        scratch.advance(written);
-                    }
-                }
-                engine.pending_output() == 0 && (engine.close_is_written() || engine.output_done())
-            });
-            wire.scratch = scratch;
-            ended && wire.output.is_empty()
-        };
-        connection.get().pump(py)?;
-        if ended {
-            Self::end_head(slf);
-        }
-        Ok(())
     }
 }
 
@@ -264,8 +176,12 @@ impl TransportCore {
             if wire.tail_closed {
                 return Ok(0);
             }
-            wire.input.extend_from_slice(bytes);
-            wire.received.pass(bytes);
+            let taken = wire.take_in(bytes);
+            drop(wire);
+            if let Err(why) = taken {
+                Self::refused(slf, why);
+                return Ok(bytes.len());
+            }
         }
         Self::read(slf)?;
         Ok(bytes.len())
@@ -274,8 +190,8 @@ impl TransportCore {
     /// How many bytes there are to write; -1 at the end of the stream.
     fn pending(slf: &Bound<'_, Self>) -> PyResult<i64> {
         Self::write(slf)?;
-        let wire = slf.get().wire();
-        Ok(match wire.output.len() {
+        let mut wire = slf.get().wire();
+        Ok(match wire.outgoing().len() {
             0 if wire.head_closed => -1,
             length => length as i64,
         })
@@ -284,26 +200,28 @@ impl TransportCore {
     /// At most so many of the bytes to write, which stay; None at the end of the stream.
     fn peek<'py>(slf: &Bound<'py, Self>, size: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
         Self::write(slf)?;
-        let wire = slf.get().wire();
-        if wire.output.is_empty() && wire.head_closed {
+        let mut wire = slf.get().wire();
+        let head_closed = wire.head_closed;
+        let outgoing = wire.outgoing();
+        if outgoing.is_empty() && head_closed {
             return Ok(None);
         }
-        Ok(Some(PyBytes::new(slf.py(), &wire.output[..size.min(wire.output.len())])))
+        Ok(Some(PyBytes::new(slf.py(), &outgoing[..size.min(outgoing.len())])))
     }
 
     /// Drops bytes that have been written.
     fn pop(slf: &Bound<'_, Self>, size: usize) -> PyResult<()> {
         {
             let mut wire = slf.get().wire();
-            let size = size.min(wire.output.len());
-            wire.output.advance(size);
+            let outgoing = wire.outgoing();
+            outgoing.advance(size.min(outgoing.len()));
         }
         Self::write(slf)
     }
 
     /// Nothing can be written any more.
     fn close_head(slf: &Bound<'_, Self>) -> PyResult<()> {
-        slf.get().wire().output.clear();
+        slf.get().wire().outgoing().clear();
         Self::end_head(slf);
         Ok(())
     }
@@ -315,6 +233,7 @@ impl TransportCore {
             return Ok(());
         }
         Self::start(slf)?;
+        this.note_broken_handshake();
         let preset = this.wire().condition.is_some();
         if preset {
             this.wire().error_told = true;
@@ -327,7 +246,9 @@ impl TransportCore {
         };
         this.wire().error_told = true;
         let now = this.wire().clock.now;
-        connection.get().with(|engine| engine.handle_eof(now));
+        if this.wire().started {
+            connection.get().with(|engine| engine.handle_eof(now));
+        }
         connection.get().pump(py)?;
         if !preset && this.wire().condition.is_some() {
             this.wire().output.clear();
@@ -428,6 +349,12 @@ impl TransportCore {
         self.wire().settings.require_auth = r#bool;
     }
 
+    /// Refuses clients without TLS.
+    #[pyo3(signature = (r#bool))]
+    fn require_encryption(&self, r#bool: bool) {
+        self.wire().settings.require_encryption = r#bool;
+    }
+
     fn _use_sasl(&self) {
         self.wire().sasl.get_or_insert_default();
     }
@@ -450,6 +377,43 @@ impl TransportCore {
     fn _sasl_result(&self) -> (Option<String>, Option<String>, bool) {
         let wire = self.wire();
         (wire.mechanism.clone(), wire.user.clone(), wire.was_authenticated)
+    }
+
+    /// Puts TLS under the transport; false if it is there already with other settings.
+    fn _use_tls(&self, domain: &Bound<'_, TlsDomain>, session_id: Option<String>) -> bool {
+        let mut wire = self.wire();
+        if let Some(tls) = &wire.tls {
+            return tls.is_of(domain, session_id.as_deref());
+        }
+        wire.tls = Some(Tls::new(domain.clone().unbind(), session_id));
+        true
+    }
+
+    /// The name that the peer's certificate has to be for.
+    #[getter]
+    fn _tls_hostname(&self) -> Option<String> {
+        self.wire().tls.as_ref()?.hostname.clone()
+    }
+
+    #[setter(_tls_hostname)]
+    fn set_tls_hostname(&self, name: Option<String>) {
+        if let Some(tls) = &mut self.wire().tls {
+            tls.hostname = name;
+        }
+    }
+
+    /// Whether TLS is established; protocol, cipher suite, and whether the session is an earlier one.
+    fn _tls_result(&self) -> (bool, Option<&'static str>, Option<String>, bool) {
+        self.wire().tls.as_ref().map_or((false, None, None, false), |tls| {
+            (tls.is_ready(), tls.protocol(), tls.cipher(), tls.is_resumed())
+        })
+    }
+
+    /// The peer's certificate as DER, its subject, and the parts of that.
+    fn _peer_certificate<'py>(&self, py: Python<'py>) -> Option<PeerCertificate<'py>> {
+        let wire = self.wire();
+        let certificate = wire.tls.as_ref()?.peer_certificate()?;
+        Some((PyBytes::new(py, certificate), subject_of(certificate), subject_fields(certificate)))
     }
 
     /// Calls `write(line)` with each frame from now on; None for no more.

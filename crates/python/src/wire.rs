@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 
 use crate::connection::ConnectionCore;
 use crate::state::ConditionParts;
+use crate::tls::{Opened, Tls};
 
 #[derive(Default)]
 pub(crate) struct Wire {
@@ -33,6 +34,7 @@ pub(crate) struct Wire {
     pub(crate) was_authenticated: bool,
     pub(crate) user: Option<String>,
     pub(crate) mechanism: Option<String>,
+    pub(crate) tls: Option<Tls>,
 }
 
 pub(crate) struct Settings {
@@ -40,6 +42,7 @@ pub(crate) struct Settings {
     pub(crate) channel_max: u16,
     pub(crate) idle_timeout: Duration,
     pub(crate) require_auth: bool,
+    pub(crate) require_encryption: bool,
     pub(crate) trace: Option<Trace>,
 }
 
@@ -50,6 +53,7 @@ impl Default for Settings {
             channel_max: 32_767,
             idle_timeout: Duration::ZERO,
             require_auth: false,
+            require_encryption: false,
             trace: None,
         }
     }
@@ -117,7 +121,57 @@ impl FrameCount {
     }
 }
 
+/// The condition of a transport whose TLS has failed.
+pub(crate) fn of_tls(why: &str) -> ConditionParts {
+    ("amqp:connection:framing-error".to_owned(), Some(format!("SSL Failure: {why}")), None)
+}
+
+/// That of a server's whose client does without TLS.
+pub(crate) fn unencrypted() -> ConditionParts {
+    (
+        "amqp:connection:policy-error".to_owned(),
+        Some("Client connection unencrypted - forbidden".to_owned()),
+        None,
+    )
+}
+
 impl Wire {
+    /// Whether the engine can have the wire: the handshake of TLS, if there is TLS, is over.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.tls.as_ref().is_none_or(Tls::is_ready)
+    }
+
+    /// Takes what has come from the peer. An error is the end of the wire.
+    pub(crate) fn take_in(&mut self, bytes: &[u8]) -> Result<(), ConditionParts> {
+        let before = self.input.len();
+        match &mut self.tls {
+            None => self.input.extend_from_slice(bytes),
+            Some(tls) => match tls.open(bytes, &mut self.input).map_err(|why| of_tls(&why))? {
+                Opened::Records => {}
+                Opened::Plain => self.tls = None,
+                Opened::Forbidden => return Err(unencrypted()),
+            },
+        }
+        self.received.pass(&self.input[before..]);
+        Ok(())
+    }
+
+    /// What can be written to the peer now.
+    pub(crate) fn outgoing(&mut self) -> &mut BytesMut {
+        match &mut self.tls {
+            Some(tls) => &mut tls.sealed,
+            None => &mut self.output,
+        }
+    }
+
+    /// Makes records of what the engine has written.
+    pub(crate) fn seal(&mut self) -> Result<(), ConditionParts> {
+        match &mut self.tls {
+            Some(tls) => tls.close_over(&mut self.output).map_err(|why| of_tls(&why)),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn sasl(
         &self,
         server: bool,

@@ -14,19 +14,13 @@ import socket
 import threading
 import time
 
-import proton
 import pytest
 from proton import Condition, ConnectionException, Message
 from proton.handlers import MessagingHandler
 from proton.reactor import ApplicationEvent, Backoff, Container, EventInjector
 from proton.utils import BlockingConnection
 
-pytestmark = pytest.mark.skipif(
-    proton.__file__.find("site-packages/proton/") >= 0
-    and proton.VERSION == (0, 40, 0)
-    and not hasattr(proton, "_node"),
-    reason="differences from Proton are not to be found in Proton",
-)
+pytestmark = pytest.mark.ours
 
 SOON = 30.0
 

@@ -12,6 +12,7 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::client_config::{ClientTls, TlsConfig, Verification};
+use super::known::{Known, NameCheck};
 use super::{TlsError, load, subject_of};
 
 pub(super) fn build(config: &TlsConfig) -> Result<ClientTls, TlsError> {
@@ -44,7 +45,7 @@ fn verifier(
     config: &TlsConfig,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
-    let mut roots = load::roots(&config.roots, "CA certificates")?;
+    let (mut roots, certificates) = load::roots(&config.roots, "CA certificates")?;
     if config.verification == Verification::Nothing {
         return Ok(Arc::new(Lenient { roots: None, provider: provider.clone() }));
     }
@@ -58,14 +59,22 @@ fn verifier(
             "give a CA file, or trust the system's authorities",
         ));
     }
-    if config.verification == Verification::NoName {
-        return Ok(Arc::new(Lenient { roots: Some(roots), provider: provider.clone() }));
-    }
-    let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone()).build();
-    let verifier = verifier.map_err(|error| {
-        TlsError::new("CA certificates", error.to_string(), "give other ones").because(error)
-    })?;
-    Ok(verifier)
+    let (names, others): (_, Arc<dyn ServerCertVerifier>) = match config.verification {
+        Verification::Full if !config.common_name => {
+            let verifier =
+                WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone()).build();
+            let verifier = verifier.map_err(|error| {
+                TlsError::new("CA certificates", error.to_string(), "give other ones").because(error)
+            })?;
+            (NameCheck::AlternativeNames, verifier)
+        }
+        verification => {
+            let names =
+                if verification == Verification::Full { NameCheck::CommonName } else { NameCheck::Nowhere };
+            (names, Arc::new(Lenient { roots: Some(roots), provider: provider.clone() }))
+        }
+    };
+    Ok(Arc::new(Known { certificates, names, others }))
 }
 
 /// Checks who signed the certificate (or, without roots, nothing at all), and never the name in it. That the server

@@ -37,6 +37,7 @@ pub struct TlsConfig {
     pub(super) system_roots: Option<bool>,
     pub(super) verification: Verification,
     pub(super) server_name: Option<String>,
+    pub(super) common_name: bool,
     pub(super) identity: Option<Identity>,
     pub(super) key_password: Option<KeyPassword>,
     #[cfg(feature = "tls")]
@@ -57,6 +58,7 @@ impl TlsConfig {
             system_roots: None,
             verification: Verification::Full,
             server_name: None,
+            common_name: false,
             identity: None,
             key_password: None,
             #[cfg(feature = "tls")]
@@ -95,6 +97,14 @@ impl TlsConfig {
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
+    }
+
+    /// Looks for the name of the server in the common name (CN) of its certificate too, where the certificate has no DNS name
+    /// among its alternative names. Certificates have had those for many years; some that people made themselves have not.
+    /// Default: not.
+    pub fn match_common_name(mut self) -> Self {
+        self.common_name = true;
+        self.changed()
     }
 
     /// The certificate chain (own certificate first) and the private key to show to a server that asks for them, in
@@ -192,6 +202,24 @@ mod built {
             let built = Built::default();
             built.0.get_or_init(|| ClientTls { rustls: config, identity: None });
             Self { built, ..Self::new() }
+        }
+
+        /// The configuration for rustls, for drivers that run the TLS protocol themselves. Blocks while it reads files, the
+        /// first time.
+        ///
+        /// # Errors
+        /// [`TlsError`], with the file and what is wrong with it.
+        pub fn to_rustls(&self) -> Result<Arc<rustls::ClientConfig>, TlsError> {
+            Ok(self.build()?.rustls)
+        }
+
+        /// The subject of the client certificate, which SASL EXTERNAL stands for; `None` if there is none. Reads files as
+        /// [`to_rustls`](Self::to_rustls) does.
+        ///
+        /// # Errors
+        /// [`TlsError`], with the file and what is wrong with it.
+        pub fn client_subject(&self) -> Result<Option<String>, TlsError> {
+            Ok(self.build()?.identity)
         }
 
         /// The configuration for rustls, from files read now unless they have been before. A failure is not kept, so

@@ -6,20 +6,30 @@ use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 
 /// A failure of TLS with a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TlsFailure {
+#[non_exhaustive]
+pub struct TlsFailure {
     /// What happened.
-    pub(crate) problem: String,
+    pub problem: String,
     /// What to do about it.
-    pub(crate) advice: &'static str,
+    pub advice: &'static str,
     /// Whether the same attempt may work later, without a change of settings or of certificates.
-    pub(crate) heals: bool,
+    pub heals: bool,
 }
 
 /// The failure of TLS in an error of a stream, if it is one. With TLS 1.3 a client learns only by its first read that
 /// the server refuses its certificate, so errors of a stream that looks established are worth a question too.
 pub(crate) fn failure(error: &io::Error) -> Option<TlsFailure> {
-    let error = error.get_ref()?.downcast_ref::<Error>()?;
-    Some(match error {
+    error.get_ref()?.downcast_ref::<Error>().map(explain)
+}
+
+/// What an error of rustls means: for drivers that run the TLS protocol themselves, as the Python package does.
+#[must_use]
+pub fn explain(error: &Error) -> TlsFailure {
+    match error {
+        Error::InvalidCertificate(_) if super::load::is_version_1(error) => lasting(
+            "the peer's certificate is one of X.509 version 1, which cannot be accepted",
+            "have one of version 3 made, with the name of the host as subjectAltName",
+        ),
         Error::InvalidCertificate(problem) => certificate(problem),
         Error::AlertReceived(alert) => refused(*alert),
         Error::NoCertificatesPresented => lasting(
@@ -36,7 +46,7 @@ pub(crate) fn failure(error: &io::Error) -> Option<TlsFailure> {
             advice: "look at the log of the peer for its side of the story",
             heals: true,
         },
-    })
+    }
 }
 
 fn lasting(problem: impl Into<String>, advice: &'static str) -> TlsFailure {

@@ -16,24 +16,37 @@ use super::{TlsError, private_key};
 const READABLE: &str = "give the path of a file that this program may read";
 const PEM: &str = "give a PEM file, with a line -----BEGIN CERTIFICATE-----; \
                    openssl x509 -inform der -in FILE converts one from DER";
+const EXTENSIONS: &str = "make it as version 3, which has extensions: with openssl x509 -req, give -extfile FILE \
+                          with a line subjectAltName=DNS:NAME";
+
+/// TLS without extensions in its certificates is of the last century, and rustls does not take them.
+pub(super) fn is_version_1(error: &rustls::Error) -> bool {
+    error.to_string().contains("UnsupportedCertVersion")
+}
+
 /// The cryptography, named here so that no process-wide choice has to be made by anybody.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// All certificates of `sources` as trust anchors. `role` names the setting in errors.
-pub(super) fn roots(sources: &[PemSource], role: &str) -> Result<RootCertStore, TlsError> {
+/// All certificates of `sources` as trust anchors, and as they are. `role` names the setting in errors.
+pub(super) fn roots(
+    sources: &[PemSource],
+    role: &str,
+) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
     let mut store = RootCertStore::empty();
+    let mut all = Vec::new();
     for source in sources {
         let subject = format!("{role} from {source}");
         for certificate in certificates(source, &subject)? {
+            all.push(certificate.clone());
             store.add(certificate).map_err(|error| {
                 let problem = format!("a certificate in it cannot be a trust anchor: {error}");
                 TlsError::new(&subject, problem, "give the certificate of the authority").because(error)
             })?;
         }
     }
-    Ok(store)
+    Ok((store, all))
 }
 
 /// Adds the operating system's authorities to `store`.
@@ -75,6 +88,10 @@ pub(super) fn identity(
             "give the key that the certificate was made for, and the chain with the own certificate first",
         )
         .because(error),
+        rustls::Error::InvalidCertificate(_) if is_version_1(&error) => {
+            TlsError::new(chain_subject, "the first certificate is one of X.509 version 1", EXTENSIONS)
+                .because(error)
+        }
         rustls::Error::InvalidCertificate(_) => {
             TlsError::new(chain_subject, format!("the first certificate is not valid: {error}"), PEM)
                 .because(error)

@@ -38,7 +38,7 @@ fn client_verifier(
         }
         return Ok(WebPkiClientVerifier::no_client_auth());
     }
-    let roots = load::roots(&config.client_roots, ROLE)?;
+    let (roots, _) = load::roots(&config.client_roots, ROLE)?;
     let mut builder = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
     if config.client_optional {
         builder = builder.allow_unauthenticated();

@@ -134,6 +134,15 @@ mod built {
             settings
         }
 
+        /// The configuration for rustls, for drivers that run the TLS protocol themselves. Blocks while it reads files, the
+        /// first time.
+        ///
+        /// # Errors
+        /// [`TlsError`], with the file and what is wrong with it.
+        pub fn to_rustls(&self) -> Result<Arc<rustls::ServerConfig>, TlsError> {
+            self.build()
+        }
+
         /// The configuration for rustls, from files read now unless they have been before. Blocks while it reads.
         pub(crate) fn build(&self) -> Result<Arc<rustls::ServerConfig>, TlsError> {
             if let Some(built) = self.built.0.get() {

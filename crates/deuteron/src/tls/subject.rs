@@ -4,17 +4,49 @@ use std::fmt::Write as _;
 
 use rustls::pki_types::CertificateDer;
 
-const SEQUENCE: u8 = 0x30;
+pub(super) const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const BMP_STRING: u8 = 0x1e;
 
 /// The certificate's subject in the form of RFC 4514 (which replaced RFC 2253): the most specific part first, as in
 /// `CN=alice,O=Example`. `None` if it has none, or one that cannot be read.
-pub(crate) fn subject_of(certificate: &CertificateDer<'_>) -> Option<String> {
+#[must_use]
+pub fn subject_of(certificate: &CertificateDer<'_>) -> Option<String> {
     let certificate = webpki::EndEntityCert::try_from(certificate).ok()?;
     let subject = distinguished_name(certificate.subject())?;
     (!subject.is_empty()).then_some(subject)
+}
+
+/// The parts of the certificate's subject in the order in which they stand in it, the most general first: short names (`CN`,
+/// `O`; dotted numbers where there is none) and values. Empty if it has none, or one that cannot be read.
+#[must_use]
+pub fn subject_fields(certificate: &CertificateDer<'_>) -> Vec<(String, String)> {
+    let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else { return Vec::new() };
+    fields(certificate.subject()).unwrap_or_default()
+}
+
+fn fields(mut sequence: &[u8]) -> Option<Vec<(String, String)>> {
+    let mut fields = Vec::new();
+    while !sequence.is_empty() {
+        let (mut set, rest) = expect(SET, sequence)?;
+        sequence = rest;
+        while !set.is_empty() {
+            let (attribute, rest) = expect(SEQUENCE, set)?;
+            set = rest;
+            let (kind, value) = expect(OBJECT_IDENTIFIER, attribute)?;
+            let (tag, value, _) = element(value)?;
+            let mut name = String::new();
+            match short_name(kind) {
+                Some(known) => name.push_str(known),
+                None => write_oid(&mut name, kind)?,
+            }
+            if let Some(value) = string(tag, value) {
+                fields.push((name, value));
+            }
+        }
+    }
+    Some(fields)
 }
 
 /// The text of an RDNSequence (RFC 5280 section 4.1.2.4), without the outermost tag and length.
@@ -131,14 +163,14 @@ fn escape(text: &mut String, value: &str) {
 }
 
 /// The contents of the element at the start, which has to have this tag, and what follows it.
-fn expect(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn expect(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (found, contents, rest) = element(der)?;
     (found == tag).then_some((contents, rest))
 }
 
 /// Tag, contents and rest of the DER element at the start (X.690 section 8.1), with lengths of up to two bytes: more
 /// than any name has.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = der.split_first()?;
     let (length, rest) = match rest {
         [length @ 0..=0x7f, rest @ ..] => (usize::from(*length), rest),
@@ -176,6 +208,13 @@ mod tests {
             der(SET, &[attribute(CN, 0x0c, "\u{fc}".as_bytes()), attribute(O, 0x0c, b"b")].concat()),
         ];
         assert_eq!(distinguished_name(&name.concat()).unwrap(), "CN=\u{fc}+O=b,O=Example");
+    }
+
+    #[test]
+    fn parts_in_their_order() {
+        let name = [der(SET, &attribute(O, 0x13, b"Example, Inc.")), der(SET, &attribute(CN, 0x0c, b"a"))];
+        let expected = [("O", "Example, Inc."), ("CN", "a")].map(|(name, value)| (name.into(), value.into()));
+        assert_eq!(fields(&name.concat()).unwrap(), expected);
     }
 
     #[test]

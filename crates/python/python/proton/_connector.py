@@ -9,9 +9,10 @@ from typing import Any
 
 from ._application import ApplicationEvent
 from ._condition import Condition
+from ._exceptions import SSLUnavailable
 from ._handler import Handler
 from ._iohandler import fail
-from ._transport import SSL, SSLUnavailable, Transport
+from ._transport import SSL, Transport
 from ._url import Url
 
 _log = logging.getLogger("proton")

@@ -279,12 +279,15 @@ class Container(Reactor):
     def listen(self, url: str | Url, ssl_domain: SSLDomain | None = None) -> Acceptor:
         """Listens on the host and port of a url; connections come as ``on_connection_opening`` and ``_opened``.
 
-        ``OSError`` if the address is in use. Port 0 is any free one: see ``Acceptor.port``.
+        ``OSError`` if the address is in use, ``SSLException`` if TLS has no certificate to show.
+        Port 0 is any free one: see ``Acceptor.port``.
         """
         url = Url(url)
-        acceptor = self.acceptor(url.host, url.port)
         if ssl_domain is None and url.scheme == "amqps" and self.ssl is not None:
             ssl_domain = self.ssl.server
+        if ssl_domain is not None:
+            ssl_domain._native()
+        acceptor = self.acceptor(url.host, url.port)
         acceptor.set_ssl_domain(ssl_domain)
         return acceptor
 

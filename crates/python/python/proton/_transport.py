@@ -10,7 +10,10 @@ from typing import Any
 from deuteron import _core
 
 from ._condition import Condition, from_parts, to_parts
-from ._exceptions import SessionException, SSLException, SSLUnavailable, TransportException
+from ._exceptions import SessionException, TransportException
+from ._ssl import SSL, SSLDomain, SSLSessionDetails
+
+__all__ = ["SASL", "SSL", "SSLDomain", "SSLSessionDetails", "Transport"]
 
 _TRUE = ("true", "1", "yes", "on")
 
@@ -165,16 +168,12 @@ class Transport(_core.TransportCore):
     @property
     def encrypted(self) -> bool:
         """Whether what goes over it is encrypted."""
-        return False
+        return self._tls_result()[0]
 
     @property
     def user(self) -> str | None:
         """Who the peer is, as SASL says; ``anonymous`` if nobody in particular."""
         return self._sasl_result()[1] or "anonymous"
-
-    def require_encryption(self, bool: bool) -> None:
-        """Refuses peers without TLS."""
-        self._require_encryption = bool
 
     def sasl(self) -> SASL:
         """The SASL layer, which is there from now on."""
@@ -254,39 +253,3 @@ class SASL:
     def config_path(self, path: str) -> None:
         """Where the configuration is; there is none to be read."""
         self._config_path = path
-
-
-class SSLDomain:
-    """How TLS is to be done."""
-
-    MODE_CLIENT = 1
-    MODE_SERVER = 2
-    VERIFY_PEER = 1
-    ANONYMOUS_PEER = 2
-    VERIFY_PEER_NAME = 3
-
-    def __init__(self, mode: int) -> None:
-        raise SSLUnavailable("this build of the package has no TLS yet")
-
-
-class SSLSessionDetails:
-    """What a TLS session is resumed by."""
-
-    def __init__(self, session_id: str) -> None:
-        self._session_id = session_id
-
-    def get_session_id(self) -> str:
-        """The name of the session."""
-        return self._session_id
-
-
-class SSL:
-    """TLS on a transport."""
-
-    @staticmethod
-    def present() -> bool:
-        """Whether there is TLS in this build."""
-        return False
-
-    def __init__(self, transport: Transport, domain: Any, session_details: Any = None) -> None:
-        raise SSLException("this build of the package has no TLS yet")

@@ -1,0 +1,165 @@
+//! Bytes between a transport and the engine of its connection.
+
+use bytes::Buf;
+use deuteron_engine::{ConnectionRole, Security};
+use pyo3::prelude::*;
+
+use crate::connection::ConnectionCore;
+use crate::state::ConditionParts;
+use crate::transport::{CAPACITY, TransportCore};
+use crate::wire::{of_tls, unencrypted};
+
+impl TransportCore {
+    /// Gives the engine its wire, with all that has been set until now.
+    pub(crate) fn start(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(connection) = this.bound_to(py) else { return Ok(()) };
+        if this.server && this.wire().settings.require_encryption && this.wire().tls.is_none() {
+            if !this.wire().input.is_empty() {
+                Self::refused(slf, unencrypted());
+                Self::end_head(slf);
+            }
+            return Ok(());
+        }
+        if !this.wire().is_ready() || std::mem::replace(&mut this.wire().started, true) {
+            return Ok(());
+        }
+        type Credentials = (Option<String>, Option<String>, Option<String>);
+        let credentials: Credentials = connection.getattr("_credentials")?.extract()?;
+        let mut security = Security::default();
+        // Without randomness SCRAM is not used.
+        let _ = getrandom::fill(&mut security.nonce);
+        let wire = this.wire();
+        if let Some(tls) = &wire.tls {
+            security.encrypted = true;
+            security.external_identity = tls.external_identity();
+        }
+        let sasl = wire.sasl(this.server, credentials);
+        connection.get().with(|engine| {
+            let config = engine.config_mut();
+            config.role = if this.server { ConnectionRole::Server } else { ConnectionRole::Client };
+            config.max_frame_size = match wire.settings.max_frame_size {
+                0 => u32::MAX,
+                size => size,
+            };
+            config.channel_max = wire.settings.channel_max;
+            config.idle_timeout = Some(wire.settings.idle_timeout).filter(|timeout| !timeout.is_zero());
+            config.trace = wire.settings.trace.clone();
+            config.sasl = sasl;
+            engine.bind(security, wire.clock.now);
+        });
+        drop(wire);
+        connection.get().pump(py)
+    }
+
+    /// Lets the engine read what has been pushed.
+    pub(crate) fn read(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        Self::start(slf)?;
+        let Some(connection) = this.bound_to(py) else { return Ok(()) };
+        if !this.wire().started {
+            connection.get().modified(py);
+            return Ok(());
+        }
+        let (mut input, now) = {
+            let mut wire = this.wire();
+            (std::mem::take(&mut wire.input), wire.clock.now)
+        };
+        connection.get().with(|engine| engine.handle_input(&mut input, now));
+        this.wire().input = input;
+        this.look(&connection);
+        connection.get().pump(py)
+    }
+
+    /// Notes what the engine knows of the peer only while it has a wire.
+    pub(crate) fn look(&self, connection: &Bound<'_, ConnectionCore>) {
+        let mut wire = self.wire();
+        if wire.mechanism.is_none() {
+            connection.get().with(|engine| {
+                wire.mechanism = engine.sasl_mechanism().map(str::to_owned);
+                wire.user = engine.authenticated_identity().map(str::to_owned);
+                wire.was_authenticated |= wire.mechanism.is_some();
+            });
+        }
+    }
+
+    /// Lets the engine write what is due.
+    pub(crate) fn write(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(connection) = this.bound_to(py) else { return Ok(()) };
+        Self::start(slf)?;
+        if !this.wire().started {
+            return Self::shake_hands(slf);
+        }
+        connection.get().flush(py)?;
+        if this.wire().head_closed {
+            return connection.get().pump(py);
+        }
+        let ended = {
+            let mut wire = this.wire();
+            let now = wire.clock.now;
+            let mut scratch = std::mem::take(&mut wire.scratch);
+            let ended = connection.get().with(|engine| {
+                while wire.outgoing().len() + wire.output.len() < 2 * CAPACITY
+                    && engine.poll_transmit(now, &mut scratch)
+                {
+                    while scratch.has_remaining() {
+                        let chunk = scratch.chunk();
+                        wire.sent.pass(chunk);
+                        wire.output.extend_from_slice(chunk);
+                        let written = chunk.len();
+                        scratch.advance(written);
+                    }
+                }
+                engine.pending_output() == 0 && (engine.close_is_written() || engine.output_done())
+            });
+            wire.scratch = scratch;
+            if let Err(why) = wire.seal() {
+                drop(wire);
+                Self::refused(slf, why);
+                return connection.get().pump(py);
+            }
+            if ended && let Some(tls) = &mut wire.tls {
+                tls.end();
+            }
+            (ended || wire.tls.as_ref().is_some_and(|tls| tls.failed)) && wire.outgoing().is_empty()
+        };
+        connection.get().pump(py)?;
+        if ended {
+            Self::end_head(slf);
+        }
+        Ok(())
+    }
+
+    /// Before there is anything to encrypt.
+    fn shake_hands(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let sealed = slf.get().wire().seal();
+        if let Err(why) = sealed {
+            Self::refused(slf, why);
+        }
+        let ended = {
+            let mut wire = slf.get().wire();
+            wire.tail_closed && wire.outgoing().is_empty()
+        };
+        if ended {
+            Self::end_head(slf);
+        }
+        Ok(())
+    }
+
+    /// Nothing can be sent or received any more, but for what TLS has to say about it.
+    pub(crate) fn refused(slf: &Bound<'_, Self>, why: ConditionParts) {
+        if let Some(tls) = &mut slf.get().wire().tls {
+            tls.failed = true;
+        }
+        Self::failed(slf, Some(why));
+    }
+
+    /// The peer has gone: that is an error if TLS was not there yet, and nobody has a better one.
+    pub(crate) fn note_broken_handshake(&self) {
+        let mut wire = self.wire();
+        if wire.tls.is_some() && !wire.started && wire.condition.is_none() {
+            wire.condition = Some(of_tls("the peer ended the connection within the handshake"));
+        }
+    }
+}

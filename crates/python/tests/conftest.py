@@ -1,0 +1,35 @@
+"""What the tests share. They run with our package and with Qpid Proton's, but for those marked ``ours``."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+import proton
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+OURS = "deuteron" in sys.modules or hasattr(proton, "_core")
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the marker known."""
+    config.addinivalue_line("markers", "ours: what Qpid Proton does otherwise; left out there")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list) -> None:
+    """Leaves out what Qpid Proton does otherwise where it runs."""
+    if OURS:
+        return
+    left_out = [item for item in items if item.get_closest_marker("ours")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("ours")]
