@@ -19,7 +19,7 @@ if ! absent python; then
     if CARGO_TARGET_DIR=$target MATURIN_PEP517_ARGS="--profile dev ${CI:+--locked}" .peers/python/bin/pip install -q --force-reinstall --no-deps ./crates/python \
         > .peers/log/python-package 2>&1; then
         echo "tests of the Python package"
-        .peers/python/bin/python -m pytest -q crates/python/tests "$@" || status=1
+        PROTON_PYTHON=$(absent proton || echo "$PWD/.peers/proton/bin/python") .peers/python/bin/python -m pytest -q crates/python/tests "$@" || status=1
     else
         tail -30 .peers/log/python-package
         status=1

@@ -99,6 +99,8 @@ impl TransportCore {
             let mut wire = this.wire();
             let now = wire.clock.now;
             let mut scratch = std::mem::take(&mut wire.scratch);
+            // The end of TLS is the end of both directions for many: they would not answer our Close after it.
+            let waits = wire.tls.is_some();
             let ended = connection.get().with(|engine| {
                 while wire.outgoing().len() + wire.output.len() < 2 * CAPACITY
                     && engine.poll_transmit(now, &mut scratch)
@@ -111,7 +113,8 @@ impl TransportCore {
                         scratch.advance(written);
                     }
                 }
-                engine.pending_output() == 0 && (engine.close_is_written() || engine.output_done())
+                engine.pending_output() == 0
+                    && (engine.output_done() || (engine.close_is_written() && !waits))
             });
             wire.scratch = scratch;
             if let Err(why) = wire.seal() {

@@ -172,6 +172,8 @@ pub(crate) struct Tls {
     /// Records that wait to be written.
     pub(crate) sealed: BytesMut,
     pub(crate) failed: bool,
+    /// Whether the peer has said that no more will come.
+    pub(crate) peer_ended: bool,
     ended: bool,
 }
 
@@ -193,6 +195,7 @@ impl Tls {
             connection: None,
             sealed: BytesMut::new(),
             failed: false,
+            peer_ended: false,
             ended: false,
         }
     }
@@ -231,13 +234,20 @@ impl Tls {
             self.failed = true;
             return Ok(Opened::Forbidden);
         }
+        let mut peer_ended = self.peer_ended;
         let connection = self.connection()?;
         while !bytes.is_empty() {
-            connection.read_tls(&mut bytes).map_err(|error| error.to_string())?;
-            if let Err(error) = connection.process_new_packets() {
-                self.failed = true;
-                self.seal()?;
-                return Err(words(&error));
+            if connection.read_tls(&mut bytes).map_err(|error| error.to_string())? == 0 {
+                // The peer has said that it ends: what it sends after that does not count.
+                break;
+            }
+            match connection.process_new_packets() {
+                Ok(state) => peer_ended |= state.peer_has_closed(),
+                Err(error) => {
+                    self.failed = true;
+                    self.seal()?;
+                    return Err(words(&error));
+                }
             }
             let mut opened = [0; 16 << 10];
             // No more for now, or for good.
@@ -245,6 +255,7 @@ impl Tls {
                 input.extend_from_slice(&opened[..count]);
             }
         }
+        self.peer_ended = peer_ended;
         self.seal()?;
         Ok(Opened::Records)
     }

@@ -184,6 +184,9 @@ impl TransportCore {
             }
         }
         Self::read(slf)?;
+        if slf.get().wire().tls.as_ref().is_some_and(|tls| tls.peer_ended) {
+            Self::close_tail(slf)?;
+        }
         Ok(bytes.len())
     }
 
@@ -407,6 +410,12 @@ impl TransportCore {
         self.wire().tls.as_ref().map_or((false, None, None, false), |tls| {
             (tls.is_ready(), tls.protocol(), tls.cipher(), tls.is_resumed())
         })
+    }
+
+    /// Who a client is by its certificate, if that has been verified and SASL says nothing.
+    fn _verified_subject(&self) -> Option<String> {
+        let wire = self.wire();
+        wire.tls.as_ref().filter(|_| self.server && wire.mechanism.is_none())?.external_identity()
     }
 
     /// The peer's certificate as DER, its subject, and the parts of that.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from proton import SSLDomain
+
 
 def _openssl(*arguments: str, at: Path) -> None:
     subprocess.run(["openssl", *arguments], cwd=at, check=True, capture_output=True, timeout=60)
@@ -32,3 +34,26 @@ class Authority:
         signing += ["-extfile", extensions.name]
         _openssl("x509", "-req", "-in", f"{name}.csr", *signing, "-out", f"{name}.pem", at=self.folder)
         return str(self.folder / f"{name}.pem"), str(self.folder / f"{name}.key")
+
+
+def server_domain(files: tuple) -> SSLDomain:
+    """A server that shows a certificate and asks for none."""
+    domain = SSLDomain(SSLDomain.MODE_SERVER)
+    domain.set_credentials(*files, None)
+    return domain
+
+
+def client_domain(ca: Authority, verify: int = SSLDomain.VERIFY_PEER_NAME) -> SSLDomain:
+    """A client that trusts one authority."""
+    domain = SSLDomain(SSLDomain.MODE_CLIENT)
+    domain.set_trusted_ca_db(ca.file)
+    domain.set_peer_authentication(verify)
+    return domain
+
+
+def verifying(ca: Authority, files: tuple) -> SSLDomain:
+    """A server that asks its clients for certificates."""
+    domain = server_domain(files)
+    domain.set_trusted_ca_db(ca.file)
+    domain.set_peer_authentication(SSLDomain.VERIFY_PEER, ca.file)
+    return domain

@@ -11,6 +11,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from certificates import Authority  # noqa: E402
+
+SUBJECT = "/C=NL/ST=Utrecht/L=Zeist/O=Example/OU=Tests/CN=alice"
+
 OURS = "deuteron" in sys.modules or hasattr(proton, "_core")
 
 
@@ -33,3 +37,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list) -> None:
     left_out = [item for item in items if item.get_closest_marker("ours")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if not item.get_closest_marker("ours")]
+
+
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory):
+    """An authority that signs the certificates of the tests."""
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory):
+    """An authority that signs nothing that others trust."""
+    return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
+
+
+@pytest.fixture(scope="session")
+def server_files(ca):
+    """Certificate and key of a server."""
+    return ca.sign("server", "/CN=server.example", "DNS:server.example,DNS:*.wild.example,IP:127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def client_files(ca):
+    """Certificate and key of a client."""
+    return ca.sign("client", SUBJECT)

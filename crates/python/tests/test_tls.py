@@ -6,7 +6,7 @@ import hashlib
 import ssl as python_ssl
 
 import pytest
-from certificates import Authority
+from certificates import client_domain, server_domain, verifying
 from proton import (
     SSL,
     Collector,
@@ -20,41 +20,6 @@ from proton import (
 )
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
-
-SUBJECT = "/C=NL/ST=Utrecht/L=Zeist/O=Example/OU=Tests/CN=alice"
-
-
-@pytest.fixture(scope="session")
-def ca(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("ca"))
-
-
-@pytest.fixture(scope="session")
-def stranger(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
-
-
-@pytest.fixture(scope="session")
-def server_files(ca):
-    return ca.sign("server", "/CN=server.example", "DNS:server.example,DNS:*.wild.example,IP:127.0.0.1")
-
-
-@pytest.fixture(scope="session")
-def client_files(ca):
-    return ca.sign("client", SUBJECT)
-
-
-def server_domain(files):
-    domain = SSLDomain(SSLDomain.MODE_SERVER)
-    domain.set_credentials(*files, None)
-    return domain
-
-
-def client_domain(ca, verify=SSLDomain.VERIFY_PEER_NAME):
-    domain = SSLDomain(SSLDomain.MODE_CLIENT)
-    domain.set_trusted_ca_db(ca.file)
-    domain.set_peer_authentication(verify)
-    return domain
 
 
 class Pair:
@@ -220,13 +185,6 @@ def test_a_certificate_that_signed_itself(ca):
 
 def test_the_system_knows_no_authority_of_ours(server_files):
     failed(Pair(SSLDomain(SSLDomain.MODE_CLIENT), server_domain(server_files), "server.example").pump())
-
-
-def verifying(ca, files):
-    domain = server_domain(files)
-    domain.set_trusted_ca_db(ca.file)
-    domain.set_peer_authentication(SSLDomain.VERIFY_PEER, ca.file)
-    return domain
 
 
 def test_a_client_shows_its_certificate(ca, server_files, client_files):

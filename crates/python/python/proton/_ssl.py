@@ -136,7 +136,10 @@ class SSL:
         return True
 
     def __new__(cls, transport: Any, domain: SSLDomain | None, session_details: SSLSessionDetails | None = None) -> SSL:
-        """The TLS layer of a transport. SSLException if it has one with another domain or other details."""
+        """The TLS layer of a transport, by default with a domain that has nothing set.
+
+        SSLException if there is one already with another domain or other details.
+        """
         known = transport._ssl
         if known is not None:
             if (domain is not None and known._domain is not domain) or (
@@ -145,7 +148,7 @@ class SSL:
                 raise SSLException("Cannot re-configure existing SSL object!")
             return known
         if domain is None:
-            raise _failure("TLS needs an SSLDomain")
+            domain = SSLDomain(SSLDomain.MODE_SERVER if transport._is_server() else SSLDomain.MODE_CLIENT)
         session_id = None if session_details is None else str(session_details.get_session_id())
         transport._use_tls(domain._native(), session_id)
         ssl = super().__new__(cls)

@@ -172,8 +172,8 @@ class Transport(_core.TransportCore):
 
     @property
     def user(self) -> str | None:
-        """Who the peer is, as SASL says; ``anonymous`` if nobody in particular."""
-        return self._sasl_result()[1] or "anonymous"
+        """Who the peer is: as SASL says, else the subject of a client's certificate; ``anonymous`` if nobody."""
+        return self._sasl_result()[1] or self._verified_subject() or "anonymous"
 
     def sasl(self) -> SASL:
         """The SASL layer, which is there from now on."""
