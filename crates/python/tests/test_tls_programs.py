@@ -174,12 +174,15 @@ def test_large_messages(ca, server_files):
 class Foreign:
     """A client of TLS that is none of ours, at a server's transport."""
 
-    def __init__(self, ca, server_files):
+    def __init__(self, ca, server_files, ciphers=None):
         self.transport, self.connection = Transport(Transport.SERVER), Connection()
-        SSL(self.transport, server_domain(server_files))
+        self.ssl = SSL(self.transport, server_domain(server_files))
         self.transport.bind(self.connection)
         self.incoming, self.outgoing = python_ssl.MemoryBIO(), python_ssl.MemoryBIO()
         context = python_ssl.create_default_context(cafile=ca.file)
+        if ciphers is not None:
+            context.maximum_version = python_ssl.TLSVersion.TLSv1_2
+            context.set_ciphers(ciphers)
         self.client = context.wrap_bio(self.incoming, self.outgoing, server_hostname="server.example")
         for _ in range(5):
             try:
@@ -199,6 +202,36 @@ class Foreign:
             self.incoming.write(bytes(self.transport.peek(pending)))
             self.transport.pop(pending)
             pending = self.transport.pending()
+
+
+SUITES = [None, "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-CHACHA20-POLY1305"]
+
+
+@pytest.mark.parametrize("ciphers", SUITES)
+def test_versions_and_cipher_suites_have_the_names_of_openssl(ca, server_files, ciphers):
+    foreign = Foreign(ca, server_files, ciphers)
+    name, _, _ = foreign.client.cipher()
+    assert foreign.ssl.cipher_name() == name
+    assert foreign.ssl.protocol_name() == foreign.client.version()
+    assert ciphers in (None, name)
+
+
+@pytest.mark.parametrize(("hostname", "sent"), [("server.example", "server.example"), (None, None)])
+def test_the_server_is_asked_for_by_name(ca, server_files, hostname, sent):
+    context = python_ssl.SSLContext(python_ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*server_files)
+    asked = []
+    context.sni_callback = lambda connection, name, context: asked.append(name)
+    incoming, outgoing = python_ssl.MemoryBIO(), python_ssl.MemoryBIO()
+    server = context.wrap_bio(incoming, outgoing, server_side=True)
+    transport, connection = Transport(), Connection()
+    SSL(transport, client_domain(ca, SSLDomain.VERIFY_PEER)).peer_hostname = hostname
+    transport.bind(connection)
+    connection.open()
+    incoming.write(bytes(transport.peek(transport.pending())))
+    with pytest.raises(python_ssl.SSLWantReadError):
+        server.do_handshake()
+    assert asked == [sent]
 
 
 def test_the_end_of_tls_is_the_end_of_the_connection(ca, server_files):
@@ -268,6 +301,48 @@ def test_a_failed_handshake_says_what_to_do_and_encrypts_nothing(stranger, serve
         Container(program).run()
     assert "not signed by an authority that is trusted here" in program.error.description
     assert not program.connection.transport or not program.connection.transport.encrypted
+
+
+def test_each_connection_that_is_made_again_has_tls(ca, server_files):
+    class Drops(Server):
+        """Drops the first client before its message has been taken."""
+
+        def on_link_opened(self, event):
+            if self.connections == 2:
+                event.transport.close_tail()
+                event.transport.close_head()
+
+    class SendsAgain(Sends):
+        """Sends its message once on each connection."""
+
+        def on_link_opened(self, event):
+            self.sent = False
+
+    with Running(Drops(server_domain(server_files), connections=2)) as server:
+        options = {"ssl_domain": client_domain(ca), "sni": "server.example", "reconnect": [0, 0.1, 0.1, 0.1]}
+        Container(SendsAgain(lambda container: container.connect(f"amqps://127.0.0.1:{server.port}", **options))).run()
+    assert server.got[-1] == ("secret", True)
+
+
+@pytest.mark.ours
+def test_a_server_whose_certificate_is_bad_is_tried_once(stranger, server_files):
+    class GivesUp(Sends):
+        """Notes how often it fails, and that it is over."""
+
+        errors, ended = 0, None
+
+        def on_transport_error(self, event):
+            self.errors += 1
+
+        def on_reconnect_failed(self, event):
+            self.ended = event.condition
+
+    with Running(Server(server_domain(server_files))) as server:
+        url, client = f"amqps://127.0.0.1:{server.port}", client_domain(stranger)
+        program = GivesUp(lambda container: container.connect(url, ssl_domain=client))
+        Container(program).run()
+    assert program.errors == 1
+    assert program.ended.description.startswith("SSL Failure: ")
 
 
 OTHER = os.environ.get("PROTON_PYTHON", "")
