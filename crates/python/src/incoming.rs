@@ -9,7 +9,7 @@ use crate::event::Kind;
 use crate::link::LinkCore;
 use crate::names::{self, lock};
 use crate::session::{SessionCore, SessionKey};
-use crate::state::condition_parts;
+use crate::state::{ConditionParts, condition_parts};
 use crate::transport::TransportCore;
 
 impl ConnectionCore {
@@ -86,8 +86,9 @@ impl ConnectionCore {
                 TransportCore::end_tail(transport.cast::<TransportCore>()?);
             }
             _ => {
-                let failure =
-                    lock(&self.engine).transport_failure().map(|failure| condition_parts(&failure.error));
+                let failure = lock(&self.engine)
+                    .transport_failure()
+                    .map(|failure| as_in_proton(condition_parts(&failure.error)));
                 TransportCore::failed(transport.cast::<TransportCore>()?, failure);
             }
         }
@@ -186,4 +187,20 @@ impl ConnectionCore {
         self.raise(py, Kind::Delivery, delivery.as_any());
         Ok(())
     }
+}
+
+/// Programs know a client's failure to authenticate by how the text begins.
+fn as_in_proton((name, description, info): ConditionParts) -> ConditionParts {
+    let description = description.map(|text| {
+        if name != "amqp:unauthorized-access" || text.starts_with("Failed to authenticate") {
+            return text;
+        }
+        let mechanism =
+            text.split_once("[mech=").and_then(|(_, rest)| rest.split(']').next()).unwrap_or("none");
+        format!(
+            "Authentication failed [mech={mechanism}]: {}",
+            text.replace(&format!(" [mech={mechanism}]"), "")
+        )
+    });
+    (name, description, info)
 }

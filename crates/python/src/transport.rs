@@ -254,10 +254,18 @@ impl TransportCore {
         }
         connection.get().pump(py)?;
         if !preset && this.wire().condition.is_some() {
-            this.wire().output.clear();
-            Self::end_head(slf);
+            let mut wire = this.wire();
+            wire.output.clear();
+            let spoken = wire.condition.as_ref().and_then(|condition| condition.1.as_deref());
+            let silent = spoken.is_some_and(|text| text.starts_with("Expected AMQP"));
+            drop(wire);
+            // As Proton has it: a peer that has not said a word is an error of the connection as long as it is bound.
+            if !silent {
+                Self::end_head(slf);
+            }
             Self::end_tail(slf);
             Self::tell(slf, Kind::TransportError);
+            Self::end_head(slf);
         }
         Self::end_tail(slf);
         Ok(())

@@ -185,6 +185,8 @@ impl Wire {
                 authorization,
                 allowed_mechanisms: sasl.allowed.clone(),
                 allow_insecure: sasl.allow_insecure,
+                // As in Proton: a server that wants no credentials is used without.
+                allow_anonymous: true,
             }),
             (None, false) => SaslConfig::Disabled,
             (sasl, true) => {

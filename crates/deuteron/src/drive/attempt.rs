@@ -452,5 +452,6 @@ fn sasl_for(options: &ConnectOptions, url: &Url) -> SaslConfig {
         authorization: options.authorization.clone(),
         allowed_mechanisms: options.allowed_mechanisms.clone(),
         allow_insecure: options.allow_insecure,
+        allow_anonymous: false,
     })
 }

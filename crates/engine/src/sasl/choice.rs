@@ -51,7 +51,13 @@ fn check(mechanism: Mechanism, config: &SaslClientConfig, security: &Security) -
         Mechanism::Plain => has_credentials(config).and(Err(Unusable::Insecure)),
         Mechanism::External if named || security.external_identity.is_some() => Ok(()),
         Mechanism::External => Err(Unusable::NoIdentity),
-        Mechanism::Anonymous if named || (config.username.is_none() && config.password.is_none()) => Ok(()),
+        Mechanism::Anonymous
+            if named
+                || config.allow_anonymous
+                || (config.username.is_none() && config.password.is_none()) =>
+        {
+            Ok(())
+        }
         Mechanism::Anonymous => Err(Unusable::IgnoresCredentials),
     }
 }

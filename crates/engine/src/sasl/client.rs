@@ -27,6 +27,8 @@ pub struct SaslClientConfig {
     pub allowed_mechanisms: Option<Vec<String>>,
     /// Whether PLAIN may send the password over a connection that is not encrypted. Default false.
     pub allow_insecure: bool,
+    /// Whether ANONYMOUS may be used although there are credentials, which the server then never sees. Default false.
+    pub allow_anonymous: bool,
 }
 
 /// A client's SASL exchange: [`start`](Self::start) with what the server offers, [`challenge`](Self::challenge) as

@@ -8,7 +8,7 @@
 //! | `SCRAM-SHA-512`, `-256`, `-1` | there are a username and a password | there is an authenticator |
 //! | `PLAIN` | there are a username and a password, and the connection is encrypted or `allow_insecure` is set | there is an authenticator, and the connection is encrypted or `allow_insecure` is set |
 //! | `EXTERNAL` | it has a client certificate, or `EXTERNAL` is allowed by name | the client has a verified certificate |
-//! | `ANONYMOUS` | there is neither username nor password, or `ANONYMOUS` is allowed by name | always |
+//! | `ANONYMOUS` | there is neither username nor password, or `ANONYMOUS` is allowed, by name or by `allow_anonymous` | always |
 //!
 //! A client takes the strongest that it can use. With a username or password, the order is that of the table: what
 //! the user typed comes before a certificate that happens to be configured. Without, `EXTERNAL` comes before

@@ -83,6 +83,8 @@ fn the_mechanism_that_a_client_chooses() {
         ("ANONYMOUS EXTERNAL", user(), &cert, "EXTERNAL"),
         ("ANONYMOUS PLAIN", allowed(user(), "ANONYMOUS"), &tls, "ANONYMOUS"),
         ("ANONYMOUS PLAIN", allowed(user(), "anonymous plain"), &tls, "PLAIN"),
+        ("ANONYMOUS PLAIN", SaslClientConfig { allow_anonymous: true, ..user() }, &tls, "PLAIN"),
+        ("ANONYMOUS PLAIN", SaslClientConfig { allow_anonymous: true, ..user() }, &clear, "ANONYMOUS"),
         ("PLAIN EXTERNAL", allowed(user(), "EXTERNAL"), &cert, "EXTERNAL"),
     ];
     for (offered, config, security, expected) in table {

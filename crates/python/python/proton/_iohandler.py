@@ -202,6 +202,15 @@ class IOHandler(Handler):
         if selectable is not None and not selectable._terminal:
             self._refresh(selectable)
 
+    def on_transport_tail_closed(self, event: Any) -> None:
+        """Ends a transport whose peer was forced to close: that is not answered, and counts as a loss."""
+        connection = event.connection
+        if connection is None or not connection.state & connection.LOCAL_ACTIVE:
+            return
+        condition = connection.remote_condition
+        if condition is not None and condition.name == "amqp:connection:forced":
+            event.transport.close_head()
+
     def on_transport_closed(self, event: Any) -> None:
         """Ends the socket of a transport."""
         transport = event.transport
@@ -216,8 +225,12 @@ class IOHandler(Handler):
 
 def _end(transport: Any) -> None:
     """Ends a transport whose socket is no more."""
-    transport.close_head()
-    transport.close_tail()
+    if transport.frames_input:
+        transport.close_head()
+        transport.close_tail()
+    else:
+        transport.close_tail()
+        transport.close_head()
 
 
 def attach(reactor: Any, transport: Any, sock: socket.socket) -> None:

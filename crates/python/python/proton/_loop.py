@@ -35,6 +35,7 @@ _FOR_IO = frozenset(
         Event.CONNECTION_REMOTE_OPEN,
         Event.CONNECTION_BOUND,
         Event.TRANSPORT,
+        Event.TRANSPORT_TAIL_CLOSED,
         Event.TRANSPORT_CLOSED,
     )
 )
