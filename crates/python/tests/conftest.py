@@ -26,7 +26,7 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
-SECONDS = 30
+SECONDS = 60
 """How long a test may take."""
 
 

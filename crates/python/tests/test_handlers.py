@@ -42,7 +42,7 @@ def test_what_a_messaging_handler_defines():
         "rejected",
         "message",
     ]
-    defined += ["released", "settled"]
+    defined += ["sendable", "accepted", "rejected", "released", "settled"]
     for kind in ("connection", "session", "link"):
         defined += [f"{kind}_error", f"{kind}_closed", f"{kind}_closing"]
         assert not hasattr(MessagingHandler, f"on_{kind}_opened")
