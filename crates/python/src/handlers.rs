@@ -86,7 +86,10 @@ impl FlowCore {
         }
         let drained = link.get().take_drained();
         if self.drained.fetch_add(drained, Ordering::Relaxed) + drained == 0 {
-            let missing = self.window.load(Ordering::Relaxed) - link.get().credit_now();
+            let (window, credit) = (self.window.load(Ordering::Relaxed), link.get().credit_now());
+            // The message that has come counts until it is taken, after which nothing would tell that credit is used up.
+            let stuck = window == 1 && credit == 1 && link.get().queued() == 1;
+            let missing = if stuck { 1 } else { window - credit };
             if let Ok(missing @ 1..) = u32::try_from(missing) {
                 LinkCore::give_credit(link, missing);
             }

@@ -201,7 +201,7 @@ impl LinkCore {
 
     /// How many messages wait: to be sent, or to be read.
     #[getter]
-    fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         let traffic = self.traffic();
         if !self.sender {
             return traffic.waiting.len();

@@ -228,6 +228,13 @@ def test_the_window_of_credit():
     assert credits == [10, 3]
 
 
+@pytest.mark.ours
+def test_a_window_of_one_goes_on():
+    client = Sends(count=5)
+    both = meet(client, Server(prefetch=1))
+    assert both.server.messages == list(range(5))
+
+
 def test_a_flow_controller_of_ones_own():
     class Client(Sends):
         def on_sendable(self, event):
