@@ -141,3 +141,91 @@ def test_a_commit_that_is_refused_is_told():
     heard, told = run(commits=True, settle_first=False, refuses=True)
     assert told == ["declared", "commit failed"]
     assert heard[-1] == ("discharge", b"txn-1", False)
+
+
+class Declines(Coordinator):
+    """Begins no transaction."""
+
+    def on_message(self, event):
+        self.heard.append(event.link.remote_target.capabilities is not None)
+        self.reject(event.delivery)
+
+
+def test_a_transaction_that_cannot_begin_is_told():
+    server = Declines()
+    told: list = []
+
+    class Handler(Client):
+        def on_transaction_declare_failed(self, event):
+            told.append("declare failed")
+            self.connection.close()
+
+    meet(Handler(commits=True, settle_first=False), server)
+    assert told == ["declare failed"]
+
+
+def meet(client, server):
+    """Lets a client begin a transaction with a server, and runs until the connection is closed."""
+
+    class Both:
+        def on_reactor_init(self, event):
+            self.acceptor = event.container.listen("127.0.0.1:0")
+            client.begin(event, self.acceptor._selectable._delegate.getsockname()[1])
+
+        def on_connection_remote_close(self, event):
+            self.acceptor.close()
+
+    Container(Both(), server).run()
+
+
+def test_transactions_share_one_control_link():
+    class Handler(Client):
+        def begin(self, event, port):
+            self.connection = event.container.connect(f"127.0.0.1:{port}", handler=self)
+            self.sender = event.container.create_sender(self.connection, "out")
+            self.first = event.container.declare_transaction(self.connection, self)
+            self.second = event.container.declare_transaction(self.connection, self)
+            self.ids = [self.first.id, self.second.id]
+            self.control = self.connection._txn_ctrl
+
+        def on_transaction_declared(self, event):
+            self.told.append(event.transaction is self.first or event.transaction is self.second)
+            if len(self.told) == 2:
+                self.same = self.connection._txn_ctrl == self.control
+                self.connection.close()
+
+    client = Handler(commits=True, settle_first=False)
+    meet(client, Coordinator())
+    assert client.told == [True, True]
+    assert client.ids == [None, None]
+    assert bytes(client.first.id) == bytes(client.second.id) == b"txn-1"
+    assert client.same
+    assert client.control.name == "txn-ctrl"
+    assert client.control.target.type == Terminus.COORDINATOR
+
+
+def test_handlers_of_transactions_are_any_objects():
+    told: list = []
+
+    class OfTransaction:
+        def on_transaction_declared(self, event):
+            told.append("declared")
+            event.transaction.commit()
+
+        def on_transaction_committed(self, event):
+            told.append("committed")
+            client.connection.close()
+
+        def on_transaction_declare_failed(self, event):
+            told.append("declare failed")
+
+        on_transaction_commit_failed = on_transaction_aborted = on_transaction_declare_failed
+
+    class Handler(Client):
+        def begin(self, event, port):
+            self.connection = event.container.connect(f"127.0.0.1:{port}", handler=self)
+            event.container.declare_transaction(self.connection, handler)
+
+    client, handler = Handler(commits=True, settle_first=False), OfTransaction()
+    meet(client, Coordinator())
+    assert told == ["declared", "committed"]
