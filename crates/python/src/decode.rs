@@ -1,7 +1,9 @@
 //! AMQP values as Python objects, straight from the wire.
 
-use deuteron_codec::{DecodeError, Elements, Primitive, Reader, Scalar, Value, Visitor, visit};
-use pyo3::exceptions::PyValueError;
+use deuteron_codec::{
+    DecodeError, DecodeErrorKind, Elements, Primitive, Reader, Scalar, Value, Visitor, visit,
+};
+use pyo3::exceptions::{PyUnicodeDecodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
@@ -36,6 +38,16 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn into_error(self) -> PyErr {
         match self {
+            Self::Value(error) if *error.kind() == DecodeErrorKind::InvalidUtf8 => {
+                let place = (error.offset(), error.offset() + 1);
+                PyErr::new::<PyUnicodeDecodeError, _>((
+                    "utf-8",
+                    Vec::<u8>::new(),
+                    place.0,
+                    place.1,
+                    error.to_string(),
+                ))
+            }
             Self::Value(error) => PyErr::new::<PyValueError, _>(error.to_string()),
             Self::Python(error) => error,
         }

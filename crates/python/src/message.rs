@@ -302,7 +302,9 @@ impl Message {
     #[setter]
     fn set_group_sequence(&mut self, py: Python<'_>, number: &Bound<'_, PyAny>) -> PyResult<()> {
         let number = count(number)?;
-        self.properties_mut(py).group_sequence = Some(number).filter(|number| *number > 0);
+        let properties = self.properties_mut(py);
+        properties.group_sequence =
+            Some(number).filter(|number| *number > 0 || properties.group_id.is_some());
         Ok(())
     }
 
@@ -350,7 +352,12 @@ impl Message {
 
     #[setter]
     fn set_group_id(&mut self, py: Python<'_>, value: Option<Bound<'_, PyAny>>) -> PyResult<()> {
-        self.properties_mut(py).group_id = text(value.as_ref())?;
+        let id = text(value.as_ref())?;
+        let properties = self.properties_mut(py);
+        // Within a group the sequence number is written even if it is 0.
+        let number = properties.group_sequence.unwrap_or(0);
+        properties.group_sequence = Some(number).filter(|number| *number > 0 || id.is_some());
+        properties.group_id = id;
         Ok(())
     }
 
@@ -382,9 +389,7 @@ impl Message {
     fn decode(&mut self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let bytes = py.get_type::<PyBytes>().call1((data,))?.cast_into::<PyBytes>()?;
         *self = Self::empty();
-        self.unread = Some(Bytes::copy_from_slice(bytes.as_bytes()));
-        self.load(py);
-        Ok(())
+        self.load_all(py, bytes.as_bytes())
     }
 
     /// Sends the message on a link; gives the delivery.
@@ -415,8 +420,9 @@ impl Message {
         {
             let mut message = slf.borrow_mut();
             *message = Self::empty();
-            message.unread = Some(payload);
+            message.load_all(slf.py(), &payload)?;
         }
+        delivery.setattr("encoded", PyBytes::new(slf.py(), &payload))?;
         if core.get().is_peer_settled() {
             delivery.get().settle_as(slf.py(), None)?;
         }

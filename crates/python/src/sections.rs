@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use deuteron_codec::{Encode, Header, Limits, Properties, Reader, Section, Sections, Writer, codes, section};
+use pyo3::exceptions::PyUnicodeDecodeError;
 use pyo3::prelude::*;
 
 use crate::decode::decode_value;
@@ -33,6 +34,14 @@ impl Message {
     pub(crate) fn load(&mut self, py: Python<'_>) {
         if let Some(bytes) = self.unread.take() {
             let _unreadable = self.read(py, &bytes);
+        }
+    }
+
+    /// Reads what came at once; text that is not UTF-8 is an error.
+    pub(crate) fn load_all(&mut self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
+        match self.read(py, bytes) {
+            Err(error) if error.is_instance_of::<PyUnicodeDecodeError>(py) => Err(error),
+            _ => Ok(()),
         }
     }
 

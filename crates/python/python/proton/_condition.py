@@ -6,7 +6,7 @@ from typing import Any
 
 from deuteron import _core
 
-from ._types import PropertyDict, symbol
+from ._types import PropertyDict
 
 
 class Condition:
@@ -46,4 +46,4 @@ def from_parts(parts: Any) -> Condition | None:
     if parts is None:
         return None
     name, description, info = parts
-    return Condition(symbol(name), description, _core.decode(info)[0] if info else None)
+    return Condition(name, description, _core.decode(info)[0] if info else None)

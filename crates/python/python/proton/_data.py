@@ -216,6 +216,8 @@ class Data:
             raise DataException("[-4]: not enough data to decode")
         try:
             value, size = _core.decode(encoded)
+        except UnicodeDecodeError:
+            raise
         except ValueError as error:
             raise DataException(f"[-6]: {error}") from None
         self._base = self._parent = self._root

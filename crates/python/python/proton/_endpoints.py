@@ -67,7 +67,7 @@ def _symbol_list(encoded: bytes | None) -> SymbolList | None:
 class Connection(Endpoint, _core.ConnectionCore):
     """A connection (2.4): what runs over a transport, and outlives it."""
 
-    container: Any = ""
+    container: Any = None
     user: str | None = None
     authorization: str | None = None
     properties: Any = None

@@ -202,6 +202,13 @@ class SASL:
         self._transport = transport
         transport._use_sasl()
 
+    def __eq__(self, other: Any) -> bool:
+        """The same layer, however often it was asked for."""
+        return isinstance(other, SASL) and self._transport is other._transport
+
+    def __hash__(self) -> int:
+        return hash(self._transport)
+
     @staticmethod
     def extended() -> bool:
         """Whether there are mechanisms beyond ANONYMOUS, PLAIN and EXTERNAL: SCRAM is here."""

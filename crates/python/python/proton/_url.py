@@ -158,8 +158,7 @@ class Url:
             location += f"[{self._host}]" if ":" in self._host else self._host
         if self._port is not None:
             location += f":{self._port}"
-        text = urlunsplit((self.scheme or "", location, self._path or "", self._query, self._fragment))
-        return text[2:] if not self.scheme and text.startswith("//") else text
+        return urlunsplit((self.scheme or "", location, self._path or "", self._query, self._fragment))
 
     def __repr__(self) -> str:
         return f"Url('{self}')"
