@@ -57,9 +57,9 @@ impl Message {
 
     /// What the message carries.
     #[getter]
-    fn body(&mut self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.load(py);
-        self.body.as_ref().map(|body| body.clone_ref(py))
+    fn body(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.try_load(py)?;
+        Ok(self.body.as_ref().map(|body| body.clone_ref(py)))
     }
 
     #[setter]
@@ -70,9 +70,9 @@ impl Message {
 
     /// Application properties (3.2.5): a dict with names as keys.
     #[getter]
-    fn properties(&mut self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.load(py);
-        self.properties.as_ref().map(|map| map.clone_ref(py))
+    fn properties(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.try_load(py)?;
+        Ok(self.properties.as_ref().map(|map| map.clone_ref(py)))
     }
 
     #[setter]

@@ -32,9 +32,17 @@ impl Message {
 
     /// Reads what came. What cannot be read keeps its default, as do the sections behind it.
     pub(crate) fn load(&mut self, py: Python<'_>) {
-        if let Some(bytes) = self.unread.take() {
-            let _unreadable = self.read(py, &bytes);
+        let _unreadable = self.try_load(py);
+    }
+
+    /// Like `load`; text that is not UTF-8 is an error, now and whenever it is asked for again.
+    pub(crate) fn try_load(&mut self, py: Python<'_>) -> PyResult<()> {
+        let Some(bytes) = self.unread.take() else { return Ok(()) };
+        let read = self.load_all(py, &bytes);
+        if read.is_err() {
+            self.unread = Some(bytes);
         }
+        read
     }
 
     /// Reads what came at once; text that is not UTF-8 is an error.
@@ -67,11 +75,8 @@ impl Message {
 
     /// Appends the message as Proton 0.40 writes it.
     pub(crate) fn encode_into(&mut self, py: Python<'_>, out: &mut BytesMut) -> PyResult<()> {
-        if let Some(bytes) = &self.unread {
-            // Unchanged, and yet Proton writes two sections that may not have come.
-            let _ = bytes;
-            self.load(py);
-        }
+        // Even of an unchanged message: Proton writes two sections that may not have come.
+        self.try_load(py)?;
         list_or_empty(out, section::HEADER, &self.header, self.header == Header::default());
         for (code, map) in [
             (section::DELIVERY_ANNOTATIONS, &self.instructions),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from pairs import Pair
 from proton import Message, MessageException, symbol, ulong
+from proton.handlers import MessagingHandler
 
 DEFAULTS = {
     "inferred": False,
@@ -266,3 +268,19 @@ def test_representation_of_all_fields():
     text = repr(Message(**FULL))
     for name in FULL:
         assert f"{name}=" in text
+
+
+def test_text_that_is_not_unicode_in_a_handler():
+    class Reader(MessagingHandler):
+        def on_message(self, event):
+            assert event.message.body is None
+
+    pair = Pair().opened()
+    sender, _receiver = pair.linked(1)
+    sender.delivery("tag")
+    sender.send(bytes.fromhex("005377a101ff"))
+    sender.advance()
+    pair.pump()
+    event = pair.server.collector.peek()
+    with pytest.raises(UnicodeDecodeError):
+        event.dispatch(Reader())
