@@ -389,6 +389,7 @@ def other(*arguments):
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
+@pytest.mark.ours
 @pytest.mark.skipif(not OTHER, reason="PROTON_PYTHON names no interpreter with the other package")
 def test_our_server_and_a_client_of_the_other_package(ca, server_files, client_files):
     with Running(Server(verifying(ca, server_files))) as server:
@@ -398,6 +399,7 @@ def test_our_server_and_a_client_of_the_other_package(ca, server_files, client_f
     assert server.users == ["CN=alice,OU=Tests,O=Example,L=Zeist,ST=Utrecht,C=NL"]
 
 
+@pytest.mark.ours
 @pytest.mark.skipif(not OTHER, reason="PROTON_PYTHON names no interpreter with the other package")
 def test_our_client_and_a_server_of_the_other_package(ca, server_files, client_files, capsys):
     port = free_port()
