@@ -1,7 +1,5 @@
 //! Events, the queue they wait in, and how they are handed to handlers.
 
-use std::sync::Mutex;
-
 use pyo3::exceptions::PyAttributeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -11,7 +9,7 @@ use crate::connection::ConnectionCore;
 use crate::delivery::Delivery;
 use crate::dispatch::dispatch;
 use crate::link::LinkCore;
-use crate::names::{Made, lock};
+use crate::names::{Made, Slot};
 use crate::session::SessionCore;
 use crate::transport::TransportCore;
 
@@ -53,7 +51,7 @@ pub(crate) enum Kind {
 /// What has happened, and to what: the base of all events.
 #[pyclass(subclass, dict, weakref, module = "proton", frozen)]
 pub(crate) struct EventBase {
-    event_type: Mutex<Option<Py<PyAny>>>,
+    event_type: Slot,
 }
 
 #[pymethods]
@@ -65,18 +63,17 @@ impl EventBase {
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
     ) -> Self {
-        Self { event_type: Mutex::new(r#type.map(Bound::unbind)) }
+        Self { event_type: Slot::with(r#type.map(Bound::unbind)) }
     }
 
     #[getter]
-    fn r#type(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        lock(&self.event_type).as_ref().map(|event_type| event_type.clone_ref(py))
+    fn r#type<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.event_type.get(py)
     }
 
     #[setter]
     fn set_type(&self, event_type: Option<Bound<'_, PyAny>>) {
-        let old = std::mem::replace(&mut *lock(&self.event_type), event_type.map(Bound::unbind));
-        drop(old);
+        self.event_type.set(event_type);
     }
 
     /// Calls the method for this event of a handler and of the handlers in it.
@@ -96,10 +93,7 @@ impl EventBase {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self.event_type.try_lock() {
-            Ok(event_type) => visit.call(&*event_type),
-            Err(_) => Ok(()),
-        }
+        self.event_type.visit(&visit)
     }
 }
 
@@ -111,7 +105,7 @@ pub(crate) struct Event {
     context: Py<PyAny>,
     container: Option<Py<PyAny>>,
     /// The message that a handler has found in the delivery.
-    message: Mutex<Option<Py<PyAny>>>,
+    message: Slot,
 }
 
 impl Event {
@@ -122,14 +116,13 @@ impl Event {
         context: Py<PyAny>,
         container: Option<Py<PyAny>>,
     ) -> PyResult<Py<Self>> {
-        let base = EventBase { event_type: Mutex::new(Some(event_type)) };
-        let event = Self { made: Made::YES, kind, context, container, message: Mutex::default() };
+        let base = EventBase { event_type: Slot::with(Some(event_type)) };
+        let event = Self { made: Made::YES, kind, context, container, message: Slot::default() };
         Py::new(py, PyClassInitializer::from(base).add_subclass(event))
     }
 
-    pub(crate) fn carry(&self, message: Py<PyAny>) {
-        let old = lock(&self.message).replace(message);
-        drop(old);
+    pub(crate) fn carry(&self, message: Bound<'_, PyAny>) {
+        self.message.set(Some(message));
     }
 
     pub(crate) fn delivery_of<'a, 'py>(&'a self, py: Python<'py>) -> Option<&'a Bound<'py, Delivery>> {
@@ -253,14 +246,13 @@ impl Event {
 
     /// The message that has arrived, once a handler has read it from the delivery.
     #[getter]
-    fn message(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let message = lock(&self.message).as_ref().map(|message| message.clone_ref(py));
-        message.ok_or_else(|| no_attribute("message"))
+    fn message<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.message.get(py).ok_or_else(|| no_attribute("message"))
     }
 
     #[setter]
     fn set_message(&self, message: Bound<'_, PyAny>) {
-        self.carry(message.unbind());
+        self.carry(message);
     }
 
     /// The handler that the event is for: the link's, else the session's, else the connection's, else its context's.
@@ -286,10 +278,7 @@ impl Event {
         }
         visit.call(&self.context)?;
         visit.call(&self.container)?;
-        match self.message.try_lock() {
-            Ok(message) => visit.call(&*message),
-            Err(_) => Ok(()),
-        }
+        self.message.visit(&visit)
     }
 }
 

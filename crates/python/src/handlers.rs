@@ -12,7 +12,7 @@ use crate::dispatch::call;
 use crate::event::Event;
 use crate::link::LinkCore;
 use crate::message::Message;
-use crate::names::{self, Made, lock};
+use crate::names::{self, Known, Made, lock};
 use crate::state;
 
 const LOCAL_CLOSED: u32 = 4;
@@ -133,18 +133,18 @@ impl Delegate {
 fn tell(
     handler: &Bound<'_, PyAny>,
     delegate: &Delegate,
-    class: &str,
+    class: &Known,
     method: &Bound<'_, PyString>,
     event: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    if names::is_class(handler, class)? {
+    if class.is_class_of(handler)? {
         return delegate.tell(method, event);
     }
     handler.call_method1(method, (event,)).map(drop)
 }
 
-const INCOMING: &str = "IncomingMessageHandler";
-const OUTGOING: &str = "OutgoingMessageHandler";
+static INCOMING: Known = Known::new("IncomingMessageHandler");
+static OUTGOING: Known = Known::new("OutgoingMessageHandler");
 
 /// Takes messages off receivers.
 #[pyclass(subclass, dict, weakref, module = "proton._message_handlers", frozen)]
@@ -215,7 +215,7 @@ impl IncomingCore {
             };
             let message = Bound::new(py, message)?;
             match event.cast::<Event>() {
-                Ok(event) => event.get().carry(message.into_any().unbind()),
+                Ok(event) => event.get().carry(message.into_any()),
                 Err(_) => event.setattr(pyo3::intern!(py, "message"), message)?,
             }
             Self::on_whole(slf, event, &delivery, link)
@@ -237,7 +237,7 @@ impl IncomingCore {
 
 impl IncomingCore {
     fn tell(slf: &Bound<'_, Self>, method: &Bound<'_, PyString>, event: &Bound<'_, PyAny>) -> PyResult<()> {
-        tell(slf.as_any(), &slf.get().delegate, INCOMING, method, event)
+        tell(slf.as_any(), &slf.get().delegate, &INCOMING, method, event)
     }
 
     fn on_whole(
@@ -267,7 +267,7 @@ impl IncomingCore {
     /// Subclasses may have a `settle` of their own.
     fn settle(slf: &Bound<'_, Self>, delivery: &Bound<'_, Delivery>, outcome: u64) -> PyResult<()> {
         let py = slf.py();
-        if names::is_class(slf.as_any(), INCOMING)? {
+        if INCOMING.is_class_of(slf.as_any())? {
             return Delivery::settle_with(delivery, outcome);
         }
         let outcome = crate::delivery::kind_of_state(py, outcome)?;
@@ -369,6 +369,6 @@ impl OutgoingCore {
 
 impl OutgoingCore {
     fn tell(slf: &Bound<'_, Self>, method: &Bound<'_, PyString>, event: &Bound<'_, PyAny>) -> PyResult<()> {
-        tell(slf.as_any(), &slf.get().delegate, OUTGOING, method, event)
+        tell(slf.as_any(), &slf.get().delegate, &OUTGOING, method, event)
     }
 }

@@ -48,6 +48,10 @@ pub(crate) fn event_type(py: Python<'_>, number: u16) -> PyResult<Py<PyAny>> {
 pub(crate) struct Slot(Mutex<Option<Py<PyAny>>>);
 
 impl Slot {
+    pub(crate) fn with(object: Option<Py<PyAny>>) -> Self {
+        Self(Mutex::new(object))
+    }
+
     pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         lock(&self.0).as_ref().map(|object| object.bind(py).clone())
     }
@@ -71,9 +75,23 @@ pub(crate) fn next<'py>(iterator: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyA
     iterator.py().import("builtins")?.call_method1("next", (iterator,))
 }
 
-/// Whether an object is of a registered class itself, not of a subclass, with nothing put in the place of its methods.
-pub(crate) fn is_class(object: &Bound<'_, PyAny>, name: &str) -> PyResult<bool> {
-    Ok(object.get_type().is(get(object.py(), name)?))
+/// A registered class, looked up once: it is asked for with each message.
+pub(crate) struct Known {
+    name: &'static str,
+    class: PyOnceLock<Py<PyAny>>,
+}
+
+impl Known {
+    pub(crate) const fn new(name: &'static str) -> Self {
+        Self { name, class: PyOnceLock::new() }
+    }
+
+    /// Whether an object is of this class itself, not of a subclass, with nothing put in the place of its methods.
+    pub(crate) fn is_class_of(&self, object: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = object.py();
+        let class = self.class.get_or_try_init(py, || get(py, self.name).map(Bound::unbind))?;
+        Ok(object.get_type().is(class))
+    }
 }
 
 /// An exception of the class that was registered under a name.

@@ -5,7 +5,9 @@ use pyo3::types::PyString;
 
 use crate::delivery::Delivery;
 use crate::link::LinkCore;
-use crate::names;
+use crate::names::Known;
+
+static SENDER: Known = Known::new("Sender");
 
 /// A tag as a program gives it.
 pub(crate) fn tag_bytes(tag: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
@@ -34,7 +36,7 @@ impl LinkCore {
     /// The tag of the next delivery.
     pub(crate) fn next_tag(slf: &Bound<'_, Self>) -> PyResult<Vec<u8>> {
         let py = slf.py();
-        if slf.get().tags.get(py).is_none() && names::is_class(slf.as_any(), "Sender")? {
+        if slf.get().tags.get(py).is_none() && SENDER.is_class_of(slf.as_any())? {
             return Ok(slf.get().next_number().to_string().into_bytes());
         }
         tag_bytes(&slf.call_method0(pyo3::intern!(py, "delivery_tag"))?)
