@@ -47,7 +47,7 @@ pub use config::{
     ConnectionConfig, ConnectionRole, Limits, LinkConfig, Recovery, SaslConfig, SendOptions, SessionConfig,
     Trace,
 };
-pub use connection::Connection;
+pub use connection::{Connection, EMPTY_FRAME};
 pub use delivery::DeliveryMut;
 pub use endpoint::EndpointState;
 pub use error::{Cause, Failure, UsageError};

@@ -5,6 +5,7 @@ use deuteron_engine::{ConnectionRole, Security};
 use pyo3::prelude::*;
 
 use crate::connection::ConnectionCore;
+use crate::heartbeat::{self, Heartbeat};
 use crate::state::ConditionParts;
 use crate::transport::{CAPACITY, TransportCore};
 use crate::wire::{of_tls, unencrypted};
@@ -95,13 +96,14 @@ impl TransportCore {
         if this.wire().head_closed {
             return connection.get().pump(py);
         }
+        let mut begins_to_beat = false;
         let ended = {
             let mut wire = this.wire();
             let now = wire.clock.now;
             let mut scratch = std::mem::take(&mut wire.scratch);
             // The end of TLS is the end of both directions for many: they would not answer our Close after it.
             let waits = wire.tls.is_some();
-            let ended = connection.get().with(|engine| {
+            let (ended, interval) = connection.get().with(|engine| {
                 while wire.outgoing().len() + wire.output.len() < 2 * CAPACITY
                     && engine.poll_transmit(now, &mut scratch)
                 {
@@ -113,10 +115,15 @@ impl TransportCore {
                         scratch.advance(written);
                     }
                 }
-                engine.pending_output() == 0
-                    && (engine.output_done() || (engine.close_is_written() && !waits))
+                let ended = engine.pending_output() == 0
+                    && (engine.output_done() || (engine.close_is_written() && !waits));
+                (ended, engine.keep_alive_interval())
             });
             wire.scratch = scratch;
+            match &mut wire.heartbeat {
+                Some(heartbeat) => heartbeat.expect(interval),
+                None => begins_to_beat = interval.is_some() && wire.socket.is_some(),
+            }
             if let Err(why) = wire.seal() {
                 drop(wire);
                 Self::refused(slf, why);
@@ -130,8 +137,20 @@ impl TransportCore {
         connection.get().pump(py)?;
         if ended {
             Self::end_head(slf);
+        } else if begins_to_beat {
+            this.begin_to_beat(py);
         }
         Ok(())
+    }
+
+    /// The peer asks for signs of life.
+    fn begin_to_beat(&self, py: Python<'_>) {
+        let Some(socket) = self.wire().socket.take() else { return };
+        // Without a descriptor to spare, they come from the loop alone.
+        if let Ok(heartbeat) = Heartbeat::on(socket.bind(py)) {
+            self.wire().heartbeat = Some(heartbeat);
+            heartbeat::keep(&self.wire);
+        }
     }
 
     /// Before there is anything to encrypt.

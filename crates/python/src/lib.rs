@@ -16,6 +16,7 @@ mod event;
 mod exchange;
 mod fields;
 mod handlers;
+mod heartbeat;
 mod incoming;
 mod link;
 mod message;
@@ -50,6 +51,8 @@ mod _core {
     use super::event::{Event, EventBase};
     #[pymodule_export]
     use super::handlers::{FlowCore, IncomingCore, OutgoingCore};
+    #[pymodule_export]
+    use super::heartbeat::{forget_heartbeats, hold_heartbeats, resume_heartbeats};
     #[pymodule_export]
     use super::link::LinkCore;
     #[pymodule_export]

@@ -1,6 +1,6 @@
 //! Transports: the bytes of a connection, without sockets.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Buf;
@@ -21,7 +21,7 @@ use crate::wire::Wire;
 #[pyclass(subclass, dict, weakref, module = "proton", frozen)]
 pub(crate) struct TransportCore {
     pub(crate) server: bool,
-    pub(crate) wire: Mutex<Wire>,
+    pub(crate) wire: Arc<Mutex<Wire>>,
 }
 
 /// DER, subject, parts of the subject.
@@ -74,7 +74,12 @@ impl TransportCore {
 
     /// Nothing more will be written.
     pub(crate) fn end_head(slf: &Bound<'_, Self>) {
-        if !std::mem::replace(&mut slf.get().wire().head_closed, true) {
+        let head_closed = {
+            let mut wire = slf.get().wire();
+            wire.heartbeat = None;
+            std::mem::replace(&mut wire.head_closed, true)
+        };
+        if !head_closed {
             Self::tell(slf, Kind::TransportHeadClosed);
             Self::maybe_closed(slf);
         }
@@ -111,7 +116,7 @@ impl TransportCore {
     #[new]
     #[pyo3(signature = (server=false))]
     fn new(server: bool) -> Self {
-        Self { server, wire: Mutex::default() }
+        Self { server, wire: Arc::default() }
     }
 
     fn _is_server(&self) -> bool {
@@ -169,6 +174,17 @@ impl TransportCore {
         }
     }
 
+    /// Lets time pass, but not yet matter: what the peer has said until then is read first.
+    fn _set_now(&self, now: f64) {
+        self.wire().clock.set(now);
+    }
+
+    /// Says through which socket the bytes go. Heartbeats use it, too.
+    fn _use_socket(&self, socket: Bound<'_, PyAny>) {
+        let old = self.wire().socket.replace(socket.unbind());
+        drop(old);
+    }
+
     /// Takes bytes that came from the peer.
     fn _push(slf: &Bound<'_, Self>, bytes: &[u8]) -> PyResult<usize> {
         {
@@ -209,13 +225,19 @@ impl TransportCore {
         if outgoing.is_empty() && head_closed {
             return Ok(None);
         }
-        Ok(Some(PyBytes::new(slf.py(), &outgoing[..size.min(outgoing.len())])))
+        let bytes = PyBytes::new(slf.py(), &outgoing[..size.min(outgoing.len())]);
+        wire.lent = true;
+        Ok(Some(bytes))
     }
 
     /// Drops bytes that have been written.
     fn pop(slf: &Bound<'_, Self>, size: usize) -> PyResult<()> {
         {
             let mut wire = slf.get().wire();
+            wire.lent = false;
+            if let (Some(heartbeat), 1..) = (&mut wire.heartbeat, size) {
+                heartbeat.wrote();
+            }
             let outgoing = wire.outgoing();
             outgoing.advance(size.min(outgoing.len()));
         }
@@ -281,12 +303,17 @@ impl TransportCore {
     fn tick(slf: &Bound<'_, Self>, now: f64) -> PyResult<f64> {
         let (py, this) = (slf.py(), slf.get());
         let Some(connection) = this.bound_to(py) else { return Ok(0.0) };
-        let instant = {
+        let (instant, beats) = {
             let mut wire = this.wire();
             wire.clock.set(now);
-            wire.clock.now
+            (wire.clock.now, std::mem::take(&mut wire.beats))
         };
-        connection.get().with(|engine| engine.handle_timeout(instant));
+        connection.get().with(|engine| {
+            for _ in 0..beats {
+                engine.kept_alive(instant);
+            }
+            engine.handle_timeout(instant);
+        });
         connection.get().pump(py)?;
         let next = connection.get().with(|engine| engine.poll_timeout());
         Ok(next.map_or(0.0, |next| this.wire().clock.seconds(next)))
@@ -436,7 +463,7 @@ impl TransportCore {
     /// Calls `write(line)` with each frame from now on; None for no more.
     fn _trace(&self, write: Option<Py<PyAny>>) {
         self.wire().settings.trace = write.map(|write| {
-            Trace(std::sync::Arc::new(move |line: &str| {
+            Trace(Arc::new(move |line: &str| {
                 Python::attach(|py| {
                     // A tracer that fails must not break the connection.
                     let _ = write.call1(py, (line,));
@@ -447,13 +474,19 @@ impl TransportCore {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self.wire.try_lock() {
-            Ok(wire) => visit.call(&wire.connection),
+            Ok(wire) => {
+                visit.call(&wire.socket)?;
+                visit.call(&wire.connection)
+            }
             Err(_) => Ok(()),
         }
     }
 
     fn __clear__(&self) {
-        let connection = self.wire().connection.take();
-        drop(connection);
+        let (connection, socket) = {
+            let mut wire = self.wire();
+            (wire.connection.take(), wire.socket.take())
+        };
+        drop((connection, socket));
     }
 }

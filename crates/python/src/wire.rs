@@ -8,6 +8,7 @@ use deuteron_engine::{OutBuf, SaslConfig, Trace};
 use pyo3::prelude::*;
 
 use crate::connection::ConnectionCore;
+use crate::heartbeat::Heartbeat;
 use crate::state::ConditionParts;
 use crate::tls::{Opened, Tls};
 
@@ -35,6 +36,14 @@ pub(crate) struct Wire {
     pub(crate) user: Option<String>,
     pub(crate) mechanism: Option<String>,
     pub(crate) tls: Option<Tls>,
+    /// What the bytes go through, where the container's loop moves them.
+    pub(crate) socket: Option<Py<PyAny>>,
+    /// There is one from when the peer asks for a sign of life.
+    pub(crate) heartbeat: Option<Heartbeat>,
+    /// Empty frames that went out without the engine.
+    pub(crate) beats: u32,
+    /// The loop has looked at what there is to write, and is writing it.
+    pub(crate) lent: bool,
 }
 
 pub(crate) struct Settings {
@@ -102,6 +111,11 @@ pub(crate) struct FrameCount {
 }
 
 impl FrameCount {
+    /// Whether the last frame has passed to its end.
+    pub(crate) fn is_between(&self) -> bool {
+        self.skip == 0 && self.head.is_empty()
+    }
+
     pub(crate) fn pass(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let skipped = self.skip.min(bytes.len());

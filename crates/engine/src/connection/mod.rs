@@ -31,6 +31,7 @@ use crate::store::Store;
 use crate::wire::Wire;
 use crate::wire::output::OutBuf;
 use timers::Deadlines;
+pub use timers::EMPTY_FRAME;
 
 /// One AMQP connection, in either role, without a socket.
 ///

@@ -13,6 +13,9 @@ use crate::event::{Deadline, Event};
 use crate::id::SessionId;
 use crate::wire::Phase;
 
+/// A frame with nothing in it, which says that its sender is alive (2.4.5).
+pub const EMPTY_FRAME: [u8; 8] = [0, 0, 0, 8, 2, 0, 0, 0];
+
 /// Deadlines of endpoints. One whose endpoint has moved on is recognised by its token when it is due, so nothing has to
 /// be taken back.
 #[derive(Debug, Default)]
@@ -126,17 +129,34 @@ impl Connection {
         let Some(wire) = self.wire.as_deref_mut() else { return };
         let due = wire.keep_alive.is_some_and(|interval| wire.last_output + interval <= now);
         if due && wire.is_writable() && wire.out.is_empty() {
-            wire.out.tail().extend_from_slice(&[0, 0, 0, 8, 2, 0, 0, 0]);
-            wire.last_output = now;
-            if let Some(trace) = &self.config.trace {
-                (trace.0)(&super::input::trace_line(true, &[0, 0, 0, 8, 2, 0, 0, 0]));
-            }
+            wire.out.tail().extend_from_slice(&EMPTY_FRAME);
+            self.kept_alive(now);
         }
         if let Some(wire) = self.wire.as_deref_mut()
             && wire.keep_alive.is_some_and(|interval| wire.last_output + interval <= now)
         {
             // Output that nobody takes is no reason to wake up again and again.
             wire.last_output = now;
+        }
+    }
+
+    /// How long nothing may be sent until an empty frame is due (2.4.5): half of what the peer's Open says. `None` if the peer
+    /// asks for none, and where none may be sent: before our Open, and after our Close.
+    ///
+    /// For a driver that writes [`EMPTY_FRAME`] by itself while it cannot call in; it then says so with
+    /// [`kept_alive`](Self::kept_alive).
+    #[must_use]
+    pub fn keep_alive_interval(&self) -> Option<Duration> {
+        let wire = self.wire.as_deref()?;
+        wire.keep_alive.filter(|_| wire.is_writable())
+    }
+
+    /// An empty frame has been written: none is due for a while.
+    pub fn kept_alive(&mut self, now: Instant) {
+        let Some(wire) = self.wire.as_deref_mut() else { return };
+        wire.last_output = now;
+        if let Some(trace) = &self.config.trace {
+            (trace.0)(&super::input::trace_line(true, &EMPTY_FRAME));
         }
     }
 

@@ -148,22 +148,28 @@ class IOHandler(Handler):
         return changed
 
     def _read(self, selectable: Any) -> None:
+        if self._take_in(selectable):
+            self._refresh(selectable)
+
+    def _take_in(self, selectable: Any) -> bool:
+        """Reads what is there; whether there was something, be it the end."""
         transport = selectable._transport
         size = transport.capacity()
         if size > 0:
             try:
                 received = selectable._delegate.recv(size)
             except (BlockingIOError, InterruptedError):
-                return
+                return False
             except OSError as error:
                 _log.info("reading failed: %s", error)
                 _end(transport)
             else:
                 if received:
+                    transport._set_now(selectable._reactor.now)
                     transport.push(received)
                 else:
                     _end(transport)
-        self._refresh(selectable)
+        return True
 
     def _write(self, transport: Any, sock: Any) -> bool:
         """Writes what there is to send; whether everything is written."""
@@ -172,6 +178,7 @@ class IOHandler(Handler):
             try:
                 sent = sock.send(transport.peek(pending))
             except (BlockingIOError, InterruptedError):
+                transport.pop(0)
                 return False
             except OSError as error:
                 _log.info("writing failed: %s", error)
@@ -183,9 +190,11 @@ class IOHandler(Handler):
 
     def _refresh(self, selectable: Any) -> None:
         """Writes what can be written, and says what to wait for next."""
-        transport = selectable._transport
+        transport, reactor = selectable._transport, selectable._reactor
+        if selectable._deadline and selectable._deadline <= reactor.now:
+            # The program may have been busy for long: a peer that has spoken meanwhile is not silent.
+            self._take_in(selectable)
         self._write(transport, selectable._delegate)
-        reactor = selectable._reactor
         if self.update(transport, selectable, reactor.now):
             if reactor._own_io is self:
                 self._selector.update(selectable)
@@ -238,6 +247,7 @@ def attach(reactor: Any, transport: Any, sock: socket.socket) -> None:
     selectable = reactor.selectable(handler=None, delegate=sock)
     selectable._transport = transport
     transport._selectable = selectable
+    transport._use_socket(sock)
     IOHandler.update(transport, selectable, reactor.now)
     selectable.update()
 

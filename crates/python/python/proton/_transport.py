@@ -260,3 +260,10 @@ class SASL:
     def config_path(self, path: str) -> None:
         """Where the configuration is; there is none to be read."""
         self._config_path = path
+
+
+os.register_at_fork(
+    before=_core.hold_heartbeats,
+    after_in_parent=_core.resume_heartbeats,
+    after_in_child=_core.forget_heartbeats,
+)
