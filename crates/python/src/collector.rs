@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::dispatch::dispatch_traffic;
 use crate::event::{Event, Kind};
 use crate::names::{self, Made, lock};
+use crate::owner::Owner;
 use crate::transport::TransportCore;
 
 /// An event that nobody has looked at yet: an object for it is made when somebody does.
@@ -43,6 +44,7 @@ pub(crate) struct Collector {
     container: Mutex<Option<Py<PyAny>>>,
     /// The loop shall look at its settings again.
     interrupted: AtomicBool,
+    pub(crate) owner: Owner,
 }
 
 impl Collector {
@@ -107,6 +109,7 @@ impl Collector {
             queue: Mutex::default(),
             container: Mutex::default(),
             interrupted: AtomicBool::new(false),
+            owner: Owner::default(),
         }
     }
 
@@ -142,6 +145,26 @@ impl Collector {
     /// connections or else to `handler`. Ends before an event of another kind, and when it is interrupted.
     fn _dispatch_traffic(slf: &Bound<'_, Self>, handler: Option<Bound<'_, PyAny>>) -> PyResult<()> {
         dispatch_traffic(slf, handler.as_ref())
+    }
+
+    /// This thread runs the loop from now on. An error if another one does, or another process has.
+    fn _enter(&self, py: Python<'_>) -> PyResult<()> {
+        self.owner.enter(py)
+    }
+
+    /// The end of what `_enter` began.
+    fn _leave(&self) {
+        self.owner.leave();
+    }
+
+    /// An error if this thread may not use what belongs to the loop.
+    fn _check(&self, py: Python<'_>) -> PyResult<()> {
+        self.owner.check(py)
+    }
+
+    /// An error if the loop is that of the process from which this one was forked.
+    fn _check_process(&self, py: Python<'_>) -> PyResult<()> {
+        self.owner.check_process(py)
     }
 
     /// Lets `_dispatch_traffic` end before the next event.

@@ -156,6 +156,14 @@ impl ConnectionCore {
         }
     }
 
+    /// An error if this thread may not use the connection now: to be called before anything is changed.
+    pub(crate) fn check(&self, py: Python<'_>) -> PyResult<()> {
+        match &self.objects().collector {
+            Some(collector) => collector.get().owner.check(py),
+            None => Ok(()),
+        }
+    }
+
     /// There may be something to write: the transport's next event says so.
     pub(crate) fn modified(&self, py: Python<'_>) {
         let Some(transport) = self.transport(py) else { return };
@@ -297,6 +305,7 @@ impl ConnectionCore {
 
     /// Puts all that was said about deliveries before what is sent next: a discharge shall not overtake it.
     fn _tell_now(&self, py: Python<'_>) -> PyResult<()> {
+        self.check(py)?;
         self.flush(py)?;
         self.with(Connection::flush_dispositions);
         Ok(())
@@ -335,6 +344,7 @@ impl ConnectionCore {
         properties: Option<Vec<u8>>,
     ) -> PyResult<()> {
         let this = slf.get();
+        this.check(slf.py())?;
         let (offered, desired) = (decode_symbols(offered)?, decode_symbols(desired)?);
         let properties = decode_map(properties)?;
         let fresh = this.with(|engine| {
@@ -360,6 +370,7 @@ impl ConnectionCore {
 
     fn _close(slf: &Bound<'_, Self>, condition: Option<ConditionParts>) -> PyResult<()> {
         let this = slf.get();
+        this.check(slf.py())?;
         if this.state() & 4 != 0 {
             return Ok(());
         }
@@ -388,6 +399,7 @@ impl ConnectionCore {
 
     /// A new session.
     fn _session<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().check(slf.py())?;
         let config = SessionConfig { incoming_capacity: usize::MAX, ..SessionConfig::default() };
         let id = slf.get().with(|engine| engine.create_session(config));
         slf.get().add_session(slf, id)

@@ -360,6 +360,7 @@ impl Delivery {
     /// Gives the delivery a state.
     fn update(slf: &Bound<'_, Self>, state: u64) -> PyResult<()> {
         let this = slf.get();
+        this.core(slf.py())?.get().check(slf.py())?;
         let known = {
             let mut progress = this.progress();
             if progress.locally_settled {
@@ -379,12 +380,14 @@ impl Delivery {
 
     /// Settles the delivery: whatever it has come to, nothing more will be said about it.
     fn settle(&self, py: Python<'_>) -> PyResult<()> {
+        self.core(py)?.get().check(py)?;
         self.settle_now(py)
     }
 
     /// Gives up a message that is not written whole, and settles.
     fn abort(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();
+        this.core(slf.py())?.get().check(slf.py())?;
         {
             let mut progress = this.progress();
             progress.aborted = true;

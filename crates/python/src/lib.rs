@@ -22,6 +22,7 @@ mod link;
 mod message;
 mod names;
 mod outgoing;
+mod owner;
 mod sections;
 mod session;
 mod state;

@@ -68,6 +68,11 @@ impl LinkCore {
         lock(&self.traffic)
     }
 
+    /// An error if this thread may not use the link now.
+    pub(crate) fn check(&self, py: Python<'_>) -> PyResult<()> {
+        self.connection.get().check(py)
+    }
+
     fn raise(slf: &Bound<'_, Self>, kind: Kind) {
         slf.get().connection.get().raise(slf.py(), kind, slf.as_any());
     }
@@ -236,6 +241,7 @@ impl LinkCore {
 
     /// A delivery to write a message into.
     fn _delivery<'py>(slf: &Bound<'py, Self>, tag: Vec<u8>) -> PyResult<Bound<'py, Delivery>> {
+        slf.get().check(slf.py())?;
         let delivery = Self::create(slf, tag)?;
         slf.get().traffic().waiting.push_back(delivery.clone().unbind());
         Ok(delivery)
@@ -244,6 +250,7 @@ impl LinkCore {
     /// Goes on to the next delivery: what was written is whole, what was read is done with. False if there is none.
     fn advance(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let this = slf.get();
+        this.check(slf.py())?;
         let first = this.traffic().waiting.pop_front();
         let Some(first) = first else { return Ok(false) };
         let delivery = first.bind(slf.py());
@@ -261,14 +268,18 @@ impl LinkCore {
     }
 
     /// Adds bytes to the current delivery; None if there is no current delivery.
-    fn _stream(&self, py: Python<'_>, bytes: &[u8]) -> Option<usize> {
-        let current = self.traffic().waiting.front().map(|first| first.clone_ref(py))?;
-        current.get().progress().bytes.extend_from_slice(bytes);
-        Some(bytes.len())
+    fn _stream(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<Option<usize>> {
+        self.check(py)?;
+        let current = self.traffic().waiting.front().map(|first| first.clone_ref(py));
+        Ok(current.map(|current| {
+            current.get().progress().bytes.extend_from_slice(bytes);
+            bytes.len()
+        }))
     }
 
     /// At most `limit` bytes of the current delivery: None at its end, an empty array if more is to come. False if there is none.
     fn _read<'py>(&self, py: Python<'py>, limit: usize) -> Result<Option<Bound<'py, PyByteArray>>, PyErr> {
+        self.check(py)?;
         let current = self.traffic().waiting.front().map(|first| first.clone_ref(py));
         let Some(current) = current else {
             return Err(names::error(py, "LinkException", "[-5]: no current delivery"));
@@ -317,6 +328,7 @@ impl LinkCore {
         tag: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
+        slf.get().check(py)?;
         if let Ok(message) = obj.cast_exact::<Message>() {
             return Message::send(message, slf.as_any(), tag);
         }
@@ -331,14 +343,17 @@ impl LinkCore {
     }
 
     /// Gives the peer credit for so many more messages.
-    fn _flow(slf: &Bound<'_, Self>, count: u32) {
+    fn _flow(slf: &Bound<'_, Self>, count: u32) -> PyResult<()> {
+        slf.get().check(slf.py())?;
         Self::give_credit(slf, count);
+        Ok(())
     }
 
     fn _drain(slf: &Bound<'_, Self>, count: u32) -> PyResult<()> {
         let this = slf.get();
+        this.check(slf.py())?;
         if count > 0 {
-            Self::_flow(slf, count);
+            Self::give_credit(slf, count);
         }
         if let Some(mut link) = lock(&this.engine).link(this.id) {
             link.drain();
@@ -357,6 +372,7 @@ impl LinkCore {
         if !this.sender {
             return Ok(this.take_drained());
         }
+        this.check(slf.py())?;
         this.connection.get().flush(slf.py())?;
         let returned = match lock(&this.engine).link(this.id) {
             Some(mut link) if link.drain_requested() => {
@@ -370,11 +386,13 @@ impl LinkCore {
         Ok(returned)
     }
 
-    fn _offered(slf: &Bound<'_, Self>, count: u32) {
+    fn _offered(slf: &Bound<'_, Self>, count: u32) -> PyResult<()> {
+        slf.get().check(slf.py())?;
         if let Some(mut link) = lock(&slf.get().engine).link(slf.get().id) {
             link.offered(count);
         }
         slf.get().connection.get().modified(slf.py());
+        Ok(())
     }
 
     /// Opens our side, with all that the Attach says.
@@ -387,6 +405,7 @@ impl LinkCore {
         properties: Option<Vec<u8>>,
     ) -> PyResult<()> {
         let this = slf.get();
+        this.check(slf.py())?;
         let (source, target) = (to_source(source)?, to_target(target)?);
         let properties = decode_map(properties)?;
         let mut fresh = false;
@@ -411,6 +430,7 @@ impl LinkCore {
     }
 
     fn _close(slf: &Bound<'_, Self>, condition: Option<ConditionParts>) -> PyResult<()> {
+        slf.get().check(slf.py())?;
         if slf.get().state() & 4 != 0 {
             return Ok(());
         }
@@ -418,6 +438,7 @@ impl LinkCore {
     }
 
     fn _detach(slf: &Bound<'_, Self>, condition: Option<ConditionParts>) -> PyResult<()> {
+        slf.get().check(slf.py())?;
         if std::mem::replace(&mut slf.get().traffic().local_detached, true) {
             return Ok(());
         }

@@ -400,9 +400,10 @@ impl Message {
         tag: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
+        let sender = sender.cast::<LinkCore>()?;
+        sender.get().check(py)?;
         let mut out = BytesMut::with_capacity(256);
         slf.borrow_mut().encode_into(py, &mut out)?;
-        let sender = sender.cast::<LinkCore>()?;
         let tag = match tag {
             Some(tag) => tag_bytes(&tag)?,
             None => LinkCore::next_tag(sender)?,

@@ -73,6 +73,7 @@ impl SessionCore {
 
     fn _open(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();
+        this.connection.get().check(slf.py())?;
         let fresh = this.state() & 1 != 0;
         if let Some(mut session) = lock(&this.engine).session(this.id) {
             session.begin();
@@ -86,6 +87,7 @@ impl SessionCore {
 
     fn _close(slf: &Bound<'_, Self>, condition: Option<ConditionParts>) -> PyResult<()> {
         let this = slf.get();
+        this.connection.get().check(slf.py())?;
         if this.state() & 4 != 0 {
             return Ok(());
         }
@@ -127,6 +129,7 @@ impl SessionCore {
     /// A new link of this session.
     fn _link<'py>(slf: &Bound<'py, Self>, name: String, sender: bool) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
+        this.connection.get().check(slf.py())?;
         let role = if sender { Role::Sender } else { Role::Receiver };
         let mut config = LinkConfig::new(name.clone(), role);
         config.partial_events = true;

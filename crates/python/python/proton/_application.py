@@ -69,9 +69,15 @@ class EventInjector:
         self._lock = threading.RLock()
         self._open = True
         self._closing = False
+        self._reactor: Any = None
 
     def trigger(self, event: Any) -> None:
-        """Queues an event for the loop. Never blocks; may be called from any thread."""
+        """Queues an event for the loop. Never blocks; may be called from any thread.
+
+        ``ProtonException`` in a process that was forked from the one that runs the loop.
+        """
+        if self._reactor is not None:
+            self._reactor._collector._check_process()
         if not self._closing:
             self.queue.put(event)
             self._wake()
@@ -94,6 +100,7 @@ class EventInjector:
 
     def on_selectable_init(self, event: Any) -> None:
         """The loop begins to wait for events."""
+        self._reactor = event.container
         selectable = event.context
         selectable.reading = True
         selectable.update()
@@ -117,6 +124,7 @@ class EventInjector:
         with self._lock:
             if self._open:
                 self._open = False
+                self._reactor = None
                 os.close(self.pipe[0])
                 os.close(self.pipe[1])
 

@@ -103,12 +103,19 @@ class IO:
         """Waits for the descriptors and the deadlines of selectables."""
 
         def __init__(self) -> None:
-            self._poll: Any = select.epoll() if hasattr(select, "epoll") else _Poll()
+            # Made when it is needed: a program may make a container, and fork before it runs it.
+            self._made: Any = None
             self._by_descriptor: dict[int, Any] = {}
             self._registered: dict[Any, tuple[int, int]] = {}
             self._due: dict[Any, float] = {}
             self._deadlines: list = []
             self._order = itertools.count()
+
+        @property
+        def _poll(self) -> Any:
+            if self._made is None:
+                self._made = select.epoll() if hasattr(select, "epoll") else _Poll()
+            return self._made
 
         def add(self, selectable: Any) -> None:
             """Begins to wait for a selectable."""

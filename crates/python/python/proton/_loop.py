@@ -208,12 +208,16 @@ class Reactor:
 
     def run(self) -> None:
         """Runs the loop until there is nothing left to wait for, or it is stopped. A container runs once."""
-        self.timeout = _DEFAULT_TIMEOUT
-        self.start()
-        while self.process():
-            pass
-        self.stop()
-        self.process()
+        self._collector._enter()
+        try:
+            self.timeout = _DEFAULT_TIMEOUT
+            self.start()
+            while self.process():
+                pass
+            self.stop()
+            self.process()
+        finally:
+            self._collector._leave()
         self._global_handler = None
         self._handler = None
 
@@ -246,7 +250,17 @@ class Reactor:
         raise value.with_traceback(trace)
 
     def process(self) -> bool:
-        """Dispatches what is queued. False if the loop has ended; else call it again."""
+        """Dispatches what is queued. False if the loop has ended; else call it again.
+
+        ``ProtonException`` if another thread is in the loop, or if this process was forked from one that has been.
+        """
+        self._collector._enter()
+        try:
+            return self._turn()
+        finally:
+            self._collector._leave()
+
+    def _turn(self) -> bool:
         self.mark()
         collector = self._collector
         waited = False
@@ -302,6 +316,7 @@ class Reactor:
 
     def schedule(self, delay: float, handler: Any) -> Task:
         """Calls ``handler.on_timer_task(event)`` after ``delay`` seconds, counted from ``now``."""
+        self._collector._check()
         task = Task(self, self._now + delay, handler)
         heapq.heappush(self._timerheap, task)
         self._timers += 1
@@ -334,12 +349,14 @@ class Reactor:
         """Listens; connections that come in have the handler given, else the container's."""
         from ._acceptor import Acceptor
 
+        self._collector._check()
         return Acceptor(self, host, port, self._make_handler(handler))
 
     def connection(self, handler: Any | None = None) -> Any:
         """A connection whose events come into this loop. It is not open yet."""
         from ._endpoints import Connection
 
+        self._collector._check()
         connection = Connection()
         if handler is not None:
             connection.handler = self._make_handler(handler)
@@ -367,6 +384,7 @@ class Reactor:
 
     def selectable(self, handler: Any | None = None, delegate: Any | None = None) -> Selectable:
         """A selectable of a delegate (an object with ``fileno()``, the handler if none is given) in this loop."""
+        self._collector._check()
         selectable = Selectable(handler if delegate is None else delegate, self)
         selectable.handler = handler
         self._add(selectable)

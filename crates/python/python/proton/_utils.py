@@ -357,6 +357,7 @@ class BlockingConnection(Handler):
         container = self.container
         before = container.timeout
         deadline = None if seconds is None else time.monotonic() + seconds
+        container._collector._enter()
         try:
             while not condition() and not self.disconnected:
                 left = None if deadline is None else deadline - time.monotonic()
@@ -368,6 +369,7 @@ class BlockingConnection(Handler):
                     self.disconnected = "unknown"
         finally:
             container.timeout = before
+            container._collector._leave()
         if self.disconnected and not self._is_closed():
             where = without_password(self.url)
             raise ConnectionException(f"Connection {where} disconnected: {self.disconnected}")
