@@ -107,6 +107,23 @@ fn what_we_send_anyway_is_a_heartbeat() {
 }
 
 #[test]
+fn a_driver_may_write_heartbeats_by_itself() {
+    let mut c = with_idle_peer(4000, usize::MAX);
+    assert_eq!(c.engine.keep_alive_interval(), Some(Duration::from_secs(2)));
+    c.pass(Duration::from_millis(1500));
+    let now = c.now;
+    c.engine.kept_alive(now);
+    // The next one is due two seconds after that.
+    c.pass(Duration::from_millis(1999));
+    c.peer.expect_empty_frame();
+    c.pass(MS);
+    c.peer.expect_close();
+    c.engine.close(None);
+    c.run();
+    assert_eq!(c.engine.keep_alive_interval(), None, "nothing may follow close");
+}
+
+#[test]
 fn a_peer_with_timeout_zero_wants_no_heartbeats() {
     let mut c = with_idle_peer(0, usize::MAX);
     assert_eq!(c.engine.poll_timeout(), None);
