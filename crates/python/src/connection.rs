@@ -79,7 +79,9 @@ pub(crate) fn over(ended: bool, state: EndpointState) -> EndpointState {
 
 /// Something that is put off until the end of the turn.
 enum Late {
-    /// A message that was written and is not with the engine yet.
+    /// Some of a message that is still being written.
+    Part(Py<Delivery>),
+    /// A message that was written and is not with the engine yet, or not wholly.
     Send(Py<Delivery>),
     /// A delivery with a new state.
     Tell(Py<Delivery>),
@@ -87,7 +89,7 @@ enum Late {
 
 impl Late {
     fn delivery(&self) -> &Py<Delivery> {
-        let (Self::Send(delivery) | Self::Tell(delivery)) = self;
+        let (Self::Part(delivery) | Self::Send(delivery) | Self::Tell(delivery)) = self;
         delivery
     }
 }
@@ -185,6 +187,10 @@ impl ConnectionCore {
         self.objects().late.push(Late::Send(delivery.clone().unbind()));
     }
 
+    pub(crate) fn send_part_later(&self, delivery: &Bound<'_, Delivery>) {
+        self.objects().late.push(Late::Part(delivery.clone().unbind()));
+    }
+
     pub(crate) fn tell_later(&self, delivery: &Bound<'_, Delivery>) {
         self.objects().late.push(Late::Tell(delivery.clone().unbind()));
     }
@@ -194,6 +200,7 @@ impl ConnectionCore {
         let late = std::mem::take(&mut self.objects().late);
         for item in late {
             match item {
+                Late::Part(delivery) => self.send_part_now(py, delivery)?,
                 Late::Send(delivery) => self.send_now(py, delivery)?,
                 Late::Tell(delivery) => delivery.get().tell(py)?,
             }
@@ -214,11 +221,23 @@ impl ConnectionCore {
         if delivery.get().progress().aborted {
             return Ok(());
         }
-        delivery.get().send(py, false)?;
-        self.raise(py, Kind::LinkFlow, link.as_any());
+        let begun = delivery.get().id().is_some();
+        delivery.get().send(py)?;
+        // One that has to wait for credit is told by the flow that brings it.
+        if self.with(|engine| engine.link(link.get().id()).is_none_or(|link| link.queued() == 0)) {
+            self.raise(py, Kind::LinkFlow, link.as_any());
+        }
         let progress = delivery.get().progress();
-        if let (Some(id), false) = (progress.id, progress.locally_settled) {
+        if let (Some(id), false, false) = (progress.id, progress.locally_settled, begun) {
             drop(progress);
+            self.objects().deliveries.insert(id, delivery);
+        }
+        Ok(())
+    }
+
+    fn send_part_now(&self, py: Python<'_>, delivery: Py<Delivery>) -> PyResult<()> {
+        let Some(id) = delivery.get().send_part(py)? else { return Ok(()) };
+        if !delivery.get().progress().locally_settled {
             self.objects().deliveries.insert(id, delivery);
         }
         Ok(())

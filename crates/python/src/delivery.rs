@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use deuteron_codec::{DeliveryState, DeliveryTag};
-use deuteron_engine::{Connection, DeliveryId, SendOptions};
+use deuteron_engine::{Connection, DeliveryId, LinkMut, SendOptions, UsageError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
@@ -30,8 +30,10 @@ pub(crate) struct Delivery {
 pub(crate) struct Progress {
     /// None until the engine knows of it: an outgoing one that is still being written.
     pub(crate) id: Option<DeliveryId>,
-    /// Bytes that are written or read, but not sent or handed out.
+    /// Bytes that are written, and not with the engine yet.
     pub(crate) bytes: Vec<u8>,
+    /// Some of them go to the engine at the end of the turn, before the message is whole.
+    pub(crate) part_due: bool,
     /// Read from the wire, whole.
     pub(crate) payload: Bytes,
     pub(crate) complete: bool,
@@ -111,36 +113,96 @@ impl Delivery {
         }
     }
 
-    /// Hands a message that was written to the engine. An error is what the peer would not take.
-    pub(crate) fn send(&self, py: Python<'_>, settled: bool) -> PyResult<()> {
-        let state = self.first_state(py)?;
-        let (bytes, settled) = {
+    /// Hands a message that was written to the engine, or the rest of it. An error is what the peer would not take.
+    pub(crate) fn send(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(id) = self.id() {
+            self.give_part(id);
+            if let Some(mut delivery) = lock(&self.engine).delivery(id) {
+                // It may have been lost with its wire.
+                let _ = delivery.finish();
+            }
+            return Ok(());
+        }
+        let options = self.options(py)?;
+        let bytes = std::mem::take(&mut self.progress().bytes);
+        let payload = deuteron_engine::Payload::Bytes(Bytes::from(bytes));
+        self.begin(py, options, |mut link, options| link.send(payload, options))?;
+        Ok(())
+    }
+
+    /// Hands what there is of a message to the engine. The id that the engine gives to one that has just begun.
+    pub(crate) fn send_part(&self, py: Python<'_>) -> PyResult<Option<DeliveryId>> {
+        let begun = {
             let mut progress = self.progress();
-            (std::mem::take(&mut progress.bytes), settled || progress.locally_settled)
+            progress.part_due = false;
+            if progress.advanced || progress.aborted || progress.bytes.is_empty() {
+                return Ok(None);
+            }
+            progress.id
         };
-        let options = SendOptions {
-            tag: DeliveryTag::new(&self.tag),
-            settled: settled.then_some(true),
-            state,
-            ..SendOptions::default()
-        };
-        let id = self.core(py)?.get().id();
+        if let Some(id) = begun {
+            self.give_part(id);
+            return Ok(None);
+        }
+        let options = self.options(py)?;
+        let id = self.begin(py, options, |mut link, options| link.start(options))?;
+        if let Some(id) = id {
+            self.give_part(id);
+        }
+        Ok(id)
+    }
+
+    fn give_part(&self, id: DeliveryId) {
+        let bytes = std::mem::take(&mut self.progress().bytes);
+        if let Some(mut delivery) = lock(&self.engine).delivery(id) {
+            // As above.
+            let _ = delivery.stream(Bytes::from(bytes));
+        }
+    }
+
+    fn options(&self, py: Python<'_>) -> PyResult<SendOptions> {
+        let state = self.first_state(py)?;
+        let settled = self.progress().locally_settled.then_some(true);
+        Ok(SendOptions { tag: DeliveryTag::new(&self.tag), settled, state, ..SendOptions::default() })
+    }
+
+    /// Makes it known to the engine, if the link still is.
+    fn begin(
+        &self,
+        py: Python<'_>,
+        options: SendOptions,
+        command: impl FnOnce(LinkMut<'_>, SendOptions) -> Result<DeliveryId, UsageError>,
+    ) -> PyResult<Option<DeliveryId>> {
+        let settled = options.settled.is_some();
+        let link = self.core(py)?.get().id();
         let mut engine = lock(&self.engine);
-        let Some(mut link) = engine.link(id) else { return Ok(()) };
-        let sent = link.send(deuteron_engine::Payload::Bytes(Bytes::from(bytes)), options);
-        match sent {
+        let Some(link) = engine.link(link) else { return Ok(None) };
+        match command(link, options) {
             Ok(id) => {
                 if settled && let Some(mut delivery) = engine.delivery(id) {
                     delivery.settle();
                 }
                 self.progress().id = Some(id);
-                Ok(())
+                Ok(Some(id))
             }
             Err(why) => {
                 drop(engine);
                 Err(names::error(py, "LinkException", why.to_string()))
             }
         }
+    }
+
+    /// Whether the engine has been told of it.
+    pub(crate) fn is_known(&self) -> bool {
+        self.progress().id.is_some()
+    }
+
+    /// Whether the engine has a part of it, and waits for the next.
+    pub(crate) fn is_begun(&self, engine: &mut Connection) -> bool {
+        let progress = self.progress();
+        self.outgoing
+            && !progress.advanced
+            && progress.id.and_then(|id| engine.delivery(id)).is_some_and(|delivery| delivery.is_begun())
     }
 
     /// Tells the peer what `update` said.
@@ -287,7 +349,7 @@ impl Delivery {
     #[getter]
     fn partial(&self) -> bool {
         let progress = self.progress();
-        !self.outgoing && !progress.complete && !progress.aborted
+        !progress.complete && !progress.aborted
     }
 
     /// Whether the sender has given the message up.
@@ -388,12 +450,19 @@ impl Delivery {
     fn abort(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();
         this.core(slf.py())?.get().check(slf.py())?;
-        {
+        let id = {
             let mut progress = this.progress();
             progress.aborted = true;
             progress.bytes.clear();
-        }
+            progress.id
+        };
         this.core(slf.py())?.get().give_up(slf);
+        if let Some(id) = id
+            && let Some(mut delivery) = lock(&this.engine).delivery(id)
+        {
+            // One that is wholly on the wire is settled, no more.
+            let _ = delivery.abort();
+        }
         this.settle_now(slf.py())
     }
 

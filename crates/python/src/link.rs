@@ -207,11 +207,7 @@ impl LinkCore {
     /// How many messages wait: to be sent, or to be read.
     #[getter]
     pub(crate) fn queued(&self) -> usize {
-        let traffic = self.traffic();
-        if !self.sender {
-            return traffic.waiting.len();
-        }
-        traffic.outbox as usize + lock(&self.engine).link(self.id).map_or(0, |link| link.queued())
+        if self.sender { self.outgoing_now() } else { self.traffic().waiting.len() }
     }
 
     /// How many deliveries of the link are not settled by us.
@@ -270,11 +266,7 @@ impl LinkCore {
     /// Adds bytes to the current delivery; None if there is no current delivery.
     fn _stream(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<Option<usize>> {
         self.check(py)?;
-        let current = self.traffic().waiting.front().map(|first| first.clone_ref(py));
-        Ok(current.map(|current| {
-            current.get().progress().bytes.extend_from_slice(bytes);
-            bytes.len()
-        }))
+        Ok(self.write(py, bytes).then_some(bytes.len()))
     }
 
     /// At most `limit` bytes of the current delivery: None at its end, an empty array if more is to come. False if there is none.

@@ -25,12 +25,37 @@ impl LinkCore {
         tag: Vec<u8>,
     ) -> PyResult<Bound<'py, Delivery>> {
         let delivery = Self::create(slf, tag)?;
+        let current = slf.get().traffic().waiting.pop_front();
+        if let Some(current) = current {
+            // As in Proton: it ends the message that is being written, and the new one is the next to write.
+            current.get().progress().bytes.extend_from_slice(&bytes);
+            slf.get().traffic().waiting.push_back(delivery.clone().unbind());
+            Self::finish(slf, current.bind(slf.py()));
+            return Ok(delivery);
+        }
         delivery.get().progress().bytes = bytes;
         Self::finish(slf, &delivery);
         if slf.get().traffic().pre_settled {
             delivery.get().settle_as(slf.py(), None)?;
         }
         Ok(delivery)
+    }
+
+    /// Adds bytes to the message that is written; false if there is none.
+    pub(crate) fn write(&self, py: Python<'_>, bytes: &[u8]) -> bool {
+        let current = self.traffic().waiting.front().map(|first| first.clone_ref(py));
+        let Some(current) = current else { return false };
+        let due = {
+            let mut progress = current.get().progress();
+            progress.bytes.extend_from_slice(bytes);
+            std::mem::replace(&mut progress.part_due, true)
+        };
+        let connection = self.connection.get();
+        if !due {
+            connection.send_part_later(current.bind(py));
+        }
+        connection.modified(py);
+        true
     }
 
     /// The tag of the next delivery.

@@ -35,8 +35,20 @@ impl LinkCore {
         if !self.sender {
             return i64::from(traffic.granted) + traffic.waiting.len() as i64;
         }
-        let credit = lock(&self.engine).link(self.id).map_or(0, |link| link.credit());
-        credit - i64::from(traffic.outbox)
+        let mut engine = lock(&self.engine);
+        let credit = engine.link(self.id).map_or(0, |link| link.credit());
+        // A message counts when it is whole, although the first part of it has taken a credit.
+        let begun = traffic.waiting.iter().any(|writing| writing.get().is_begun(&mut engine));
+        credit - i64::from(traffic.outbox) + i64::from(begun)
+    }
+
+    /// How many messages are written, and wait to be sent.
+    pub(crate) fn outgoing_now(&self) -> usize {
+        let traffic = self.traffic();
+        let mut engine = lock(&self.engine);
+        let queued = engine.link(self.id).map_or(0, |link| link.queued());
+        let written = traffic.waiting.iter().filter(|writing| writing.get().is_known()).count();
+        traffic.outbox as usize + queued.saturating_sub(written)
     }
 
     /// Gives the peer credit for so many more messages.

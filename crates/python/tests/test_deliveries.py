@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from conftest import OURS
 from pairs import Pair
 from proton import Condition, Connection, Delivery, Link, Message, symbol
 
@@ -118,7 +117,6 @@ def test_other_states_have_data():
     assert [bytes(each) for each in sent.remote.data] == [b"transaction"]
 
 
-@pytest.mark.xfail(OURS, reason="messages go out when they are whole", strict=True)
 def test_pieces_and_the_end():
     pair = Pair().opened()
     sender, receiver = pair.linked(10)
@@ -137,7 +135,6 @@ def test_pieces_and_the_end():
     assert receiver.recv(10) is None
 
 
-@pytest.mark.xfail(OURS, reason="messages go out when they are whole", strict=True)
 def test_an_aborted_delivery():
     pair = Pair().opened()
     sender, receiver = pair.linked(10)
