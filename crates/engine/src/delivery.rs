@@ -225,12 +225,6 @@ impl DeliveryMut<'_> {
         self.delivery().map_or(0, |delivery| delivery.payload.len())
     }
 
-    /// Outgoing: whether a part of it has gone out, which took a credit.
-    #[must_use]
-    pub fn is_begun(&self) -> bool {
-        self.delivery().is_some_and(|delivery| delivery.outgoing && delivery.on_wire)
-    }
-
     /// Incoming: takes the payload, all that is here. A message that came in several frames is joined by one copy.
     pub fn take(&mut self) -> Bytes {
         self.connection.take_payload(self.id)

@@ -217,11 +217,13 @@ impl ConnectionCore {
     fn send_now(&self, py: Python<'_>, delivery: Py<Delivery>) -> PyResult<()> {
         let link = delivery.get().link(py);
         let link = link.cast::<LinkCore>()?;
-        link.get().sent_one();
+        let begun = delivery.get().id().is_some();
+        if !begun {
+            link.get().sent_one();
+        }
         if delivery.get().progress().aborted {
             return Ok(());
         }
-        let begun = delivery.get().id().is_some();
         delivery.get().send(py)?;
         // One that has to wait for credit is told by the flow that brings it.
         if self.with(|engine| engine.link(link.get().id()).is_none_or(|link| link.queued() == 0)) {
@@ -236,7 +238,12 @@ impl ConnectionCore {
     }
 
     fn send_part_now(&self, py: Python<'_>, delivery: Py<Delivery>) -> PyResult<()> {
-        let Some(id) = delivery.get().send_part(py)? else { return Ok(()) };
+        let begun = delivery.get().send_part(py)?;
+        if delivery.get().was_sent() || delivery.get().progress().aborted {
+            // There is room for more.
+            self.raise(py, Kind::LinkFlow, &delivery.get().link(py));
+        }
+        let Some(id) = begun else { return Ok(()) };
         if !delivery.get().progress().locally_settled {
             self.objects().deliveries.insert(id, delivery);
         }

@@ -49,6 +49,14 @@ pub(crate) struct Progress {
     due: bool,
 }
 
+impl Progress {
+    /// The sender has settled it with the message.
+    pub(crate) fn came_settled(&mut self) {
+        self.peer_settled = true;
+        self.updated = true;
+    }
+}
+
 impl Delivery {
     pub(crate) fn new(
         link: &Bound<'_, PyAny>,
@@ -152,6 +160,12 @@ impl Delivery {
         Ok(id)
     }
 
+    /// Whether any of it has gone out.
+    pub(crate) fn was_sent(&self) -> bool {
+        let Some(id) = self.id() else { return false };
+        lock(&self.engine).delivery(id).is_some_and(|delivery| delivery.was_sent())
+    }
+
     fn give_part(&self, id: DeliveryId) {
         let bytes = std::mem::take(&mut self.progress().bytes);
         if let Some(mut delivery) = lock(&self.engine).delivery(id) {
@@ -197,14 +211,6 @@ impl Delivery {
         self.progress().id.is_some()
     }
 
-    /// Whether the engine has a part of it, and waits for the next.
-    pub(crate) fn is_begun(&self, engine: &mut Connection) -> bool {
-        let progress = self.progress();
-        self.outgoing
-            && !progress.advanced
-            && progress.id.and_then(|id| engine.delivery(id)).is_some_and(|delivery| delivery.is_begun())
-    }
-
     /// Tells the peer what `update` said.
     pub(crate) fn tell(&self, py: Python<'_>) -> PyResult<()> {
         let (id, code, due) = {
@@ -223,7 +229,7 @@ impl Delivery {
     /// Gives an outcome, and settles.
     pub(crate) fn settle_with(slf: &Bound<'_, Self>, outcome: u64) -> PyResult<()> {
         Self::update(slf, outcome)?;
-        slf.get().settle_now(slf.py())
+        Self::settle(slf)
     }
 
     /// The state that the peer has given, as a number; 0 for none.
@@ -441,9 +447,15 @@ impl Delivery {
     }
 
     /// Settles the delivery: whatever it has come to, nothing more will be said about it.
-    fn settle(&self, py: Python<'_>) -> PyResult<()> {
-        self.core(py)?.get().check(py)?;
-        self.settle_now(py)
+    fn settle(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let link = slf.get().core(py)?;
+        link.get().check(py)?;
+        // As in Proton: who settles is done with it.
+        if !slf.get().progress().locally_settled && link.get().is_current(slf) {
+            LinkCore::advance(link)?;
+        }
+        slf.get().settle_now(py)
     }
 
     /// Gives up a message that is not written whole, and settles.
@@ -452,11 +464,18 @@ impl Delivery {
         this.core(slf.py())?.get().check(slf.py())?;
         let id = {
             let mut progress = this.progress();
+            if progress.locally_settled {
+                return Ok(());
+            }
             progress.aborted = true;
             progress.bytes.clear();
             progress.id
         };
-        this.core(slf.py())?.get().give_up(slf);
+        let link = this.core(slf.py())?.get();
+        link.give_up(slf);
+        if this.outgoing {
+            link.connection().get().send_part_later(slf);
+        }
         if let Some(id) = id
             && let Some(mut delivery) = lock(&this.engine).delivery(id)
         {

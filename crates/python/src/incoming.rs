@@ -38,7 +38,11 @@ impl ConnectionCore {
             Event::DeliveryAborted(id) => {
                 let delivery = self.objects().deliveries.get(&id).map(|delivery| delivery.clone_ref(py));
                 if let Some(delivery) = delivery {
-                    delivery.get().progress().aborted = true;
+                    // 2.6.14: an aborted delivery is settled.
+                    let mut progress = delivery.get().progress();
+                    progress.aborted = true;
+                    progress.came_settled();
+                    drop(progress);
                     self.raise(py, Kind::Delivery, delivery.bind(py).as_any());
                 }
                 Ok(())
@@ -50,12 +54,14 @@ impl ConnectionCore {
                 }
                 Ok(())
             }
-            Event::LinkFlow(id) => self.on_link(py, id, Kind::LinkFlow),
-            Event::LinkDrained(id) => {
-                if let Some(link) = self.objects().links.get(py, &id) {
-                    link.cast::<LinkCore>()?.get().credit_drained();
+            Event::LinkFlow(id) | Event::LinkDrained(id) => {
+                let Some(link) = self.objects().links.get(py, &id) else { return Ok(()) };
+                let returned = link.cast::<LinkCore>()?.get().credit_drained();
+                // What messages have used up is not news.
+                if returned || matches!(event, Event::LinkFlow(_)) {
+                    self.raise(py, Kind::LinkFlow, &link);
                 }
-                self.on_link(py, id, Kind::LinkFlow)
+                Ok(())
             }
             Event::LinkAttached(id) => self.on_attach(py, id),
             Event::LinkDetached(id) => self.on_link(py, id, Kind::LinkRemoteDetach),
@@ -163,12 +169,21 @@ impl ConnectionCore {
     fn on_arrival(&self, py: Python<'_>, id: DeliveryId, complete: bool) -> PyResult<()> {
         let known = self.objects().deliveries.get(&id).map(|delivery| delivery.clone_ref(py));
         let delivery = match known {
-            Some(delivery) => delivery.into_bound(py),
+            Some(delivery) => {
+                let mut engine = lock(&self.engine);
+                // Any of its frames may say that it is settled.
+                if engine.delivery(id).is_some_and(|delivery| delivery.remotely_settled()) {
+                    delivery.get().progress().came_settled();
+                }
+                drop(engine);
+                delivery.into_bound(py)
+            }
             None => {
                 let found = {
                     let mut engine = lock(&self.engine);
                     let delivery = engine.delivery(id);
-                    delivery.and_then(|delivery| {
+                    // One that we have settled before it was here whole is of no interest any more.
+                    delivery.filter(|delivery| !delivery.locally_settled()).and_then(|delivery| {
                         Some((delivery.link()?, delivery.tag(), delivery.remotely_settled()))
                     })
                 };
@@ -177,7 +192,9 @@ impl ConnectionCore {
                 let tag = tag.as_slice().to_vec();
                 let delivery =
                     Bound::new(py, Delivery::new(&link, self.engine.clone(), false, tag, Some(id)))?;
-                delivery.get().progress().peer_settled = settled;
+                if settled {
+                    delivery.get().progress().came_settled();
+                }
                 link.cast::<LinkCore>()?.get().arrived(&delivery);
                 self.objects().deliveries.insert(id, delivery.clone().unbind());
                 delivery

@@ -244,7 +244,7 @@ impl LinkCore {
     }
 
     /// Goes on to the next delivery: what was written is whole, what was read is done with. False if there is none.
-    fn advance(slf: &Bound<'_, Self>) -> PyResult<bool> {
+    pub(crate) fn advance(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let this = slf.get();
         this.check(slf.py())?;
         let first = this.traffic().waiting.pop_front();
@@ -277,16 +277,22 @@ impl LinkCore {
             return Err(names::error(py, "LinkException", "[-5]: no current delivery"));
         };
         let mut progress = current.get().progress();
-        if progress.payload.is_empty()
+        if progress.aborted {
+            return Err(names::error(py, "LinkException", "[-11]: the sender has given the message up"));
+        }
+        if progress.payload.len() < limit
             && let Some(id) = progress.id
             && let Some(mut delivery) = lock(&self.engine).delivery(id)
         {
-            progress.payload =
-                if progress.complete { delivery.take() } else { delivery.read().unwrap_or_default() };
+            let more = delivery.take();
+            progress.payload = match progress.payload.len() {
+                0 => more,
+                _ if more.is_empty() => std::mem::take(&mut progress.payload),
+                _ => [&progress.payload[..], &more].concat().into(),
+            };
         }
         if progress.payload.is_empty() {
-            let done = progress.complete || progress.aborted;
-            return Ok(if done { None } else { Some(PyByteArray::new(py, &[])) });
+            return Ok(if progress.complete { None } else { Some(PyByteArray::new(py, &[])) });
         }
         let count = limit.min(progress.payload.len());
         Ok(Some(PyByteArray::new(py, &progress.payload.split_to(count))))
@@ -355,7 +361,8 @@ impl LinkCore {
 
     /// Whether credit is still to be used up by the peer.
     fn _draining(&self) -> bool {
-        lock(&self.engine).link(self.id).is_some_and(|link| link.is_draining())
+        let waiting = self.traffic().waiting.len() as i64;
+        self.credit_now() > waiting && lock(&self.engine).link(self.id).is_some_and(|link| link.is_draining())
     }
 
     /// A sender: gives back the credit that it has no messages for. A receiver: how much was given back since the last call.
@@ -365,7 +372,9 @@ impl LinkCore {
             return Ok(this.take_drained());
         }
         this.check(slf.py())?;
-        this.connection.get().flush(slf.py())?;
+        if lock(&this.engine).link(this.id).is_some_and(|link| link.drain_requested()) {
+            this.connection.get().flush(slf.py())?;
+        }
         let returned = match lock(&this.engine).link(this.id) {
             Some(mut link) if link.drain_requested() => {
                 let credit = link.credit().max(0);

@@ -82,12 +82,13 @@ impl LinkCore {
     /// The current message is written: it is sent at the end of the turn.
     pub(crate) fn finish(slf: &Bound<'_, Self>, delivery: &Bound<'_, Delivery>) {
         let this = slf.get();
-        {
+        let known = {
             let mut progress = delivery.get().progress();
             progress.advanced = true;
             progress.complete = true;
-        }
-        this.traffic().outbox += 1;
+            progress.id.is_some()
+        };
+        this.traffic().outbox += u32::from(!known);
         this.connection.get().send_later(delivery);
         this.connection.get().modified(slf.py());
     }

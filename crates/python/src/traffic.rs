@@ -25,6 +25,13 @@ pub(crate) struct Traffic {
     pub(crate) pre_settled: bool,
 }
 
+impl Traffic {
+    /// How many of the messages that are written have begun to leave, or to wait for it.
+    fn known(&self) -> usize {
+        self.waiting.iter().filter(|writing| writing.get().is_known()).count()
+    }
+}
+
 impl LinkCore {
     pub(crate) fn is_current(&self, delivery: &Bound<'_, Delivery>) -> bool {
         self.traffic().waiting.front().is_some_and(|first| first.is(delivery))
@@ -37,24 +44,22 @@ impl LinkCore {
         }
         let mut engine = lock(&self.engine);
         let credit = engine.link(self.id).map_or(0, |link| link.credit());
-        // A message counts when it is whole, although the first part of it has taken a credit.
-        let begun = traffic.waiting.iter().any(|writing| writing.get().is_begun(&mut engine));
-        credit - i64::from(traffic.outbox) + i64::from(begun)
+        // A message counts when it is whole, although the engine knows of it with the first part.
+        credit - i64::from(traffic.outbox) + traffic.known() as i64
     }
 
     /// How many messages are written, and wait to be sent.
     pub(crate) fn outgoing_now(&self) -> usize {
         let traffic = self.traffic();
-        let mut engine = lock(&self.engine);
-        let queued = engine.link(self.id).map_or(0, |link| link.queued());
-        let written = traffic.waiting.iter().filter(|writing| writing.get().is_known()).count();
-        traffic.outbox as usize + queued.saturating_sub(written)
+        let queued = lock(&self.engine).link(self.id).map_or(0, |link| link.queued());
+        traffic.outbox as usize + queued.saturating_sub(traffic.known())
     }
 
     /// Gives the peer credit for so many more messages.
     pub(crate) fn give_credit(slf: &Bound<'_, Self>, count: u32) {
         let this = slf.get();
         if let Some(mut link) = lock(&this.engine).link(this.id) {
+            link.end_drain();
             link.add_credit(count);
         }
         this.traffic().granted += count;
@@ -85,10 +90,23 @@ impl LinkCore {
         traffic.outbox = traffic.outbox.saturating_sub(1);
     }
 
-    /// The peer has used up the credit that it was asked to use up.
-    pub(crate) fn credit_drained(&self) {
+    /// The peer may have given credit back: whether it has.
+    pub(crate) fn credit_drained(&self) -> bool {
+        if self.sender {
+            return false;
+        }
         let mut traffic = self.traffic();
-        traffic.drained += std::mem::take(&mut traffic.granted);
+        let left = lock(&self.engine).link(self.id).map_or(0, |link| link.credit().max(0)) as u32;
+        // The engine counts a message when it is whole.
+        let partial = traffic.waiting.back().is_some_and(|last| {
+            let progress = last.get().progress();
+            !progress.complete && !progress.aborted
+        });
+        let left = left.saturating_sub(u32::from(partial));
+        let returned = traffic.granted.saturating_sub(left);
+        traffic.drained += returned;
+        traffic.granted -= returned;
+        returned > 0
     }
 
     /// The wire is gone, and the credit with it.

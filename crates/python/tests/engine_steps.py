@@ -29,7 +29,8 @@ def of_delivery(delivery) -> str:
             ("s", delivery.settled),
         )
     )
-    return f"{delivery.tag}:{flags}:{delivery.pending}:{int(delivery.local_state)}:{int(delivery.remote_state)}"
+    pending = "" if delivery.aborted else delivery.pending
+    return f"{delivery.tag}:{flags}:{pending}:{int(delivery.local_state)}:{int(delivery.remote_state)}"
 
 
 def of_link(link) -> str:
@@ -49,7 +50,7 @@ class Steps:
         self.received: list = []
         client = self.pair.client.session.sender("link")
         client.target.address = "queue"
-        client.snd_settle_mode = self.random.choice((Link.SND_MIXED, Link.SND_UNSETTLED, Link.SND_SETTLED))
+        client.snd_settle_mode = self.random.choice((Link.SND_MIXED, Link.SND_UNSETTLED))
         client.open()
         self.pair.pump()
         server = self.pair.server.connection.link_head(0)
@@ -86,9 +87,10 @@ class Steps:
         return self.sender.advance()
 
     def abort(self):
-        """Gives one up."""
+        """Gives one up, and tells the peer."""
         if self.sender.current is not None:
             self.sender.current.abort()
+        return self.pump()
 
     def send(self):
         """A message at once."""
@@ -99,9 +101,15 @@ class Steps:
             return self.sender.advance()
 
     def settle_sent(self):
-        """Settles one that was sent, or is written."""
-        if self.sent:
-            self.random.choice(self.sent).settle()
+        """Settles one that was sent, or is written now. (Proton never sends one that is settled before its turn.)"""
+        known = [delivery for delivery in self.sent if delivery.tag not in self.waiting()]
+        if known:
+            self.random.choice(known).settle()
+
+    def waiting(self) -> set:
+        """The tags of those that are not begun."""
+        current = self.sender.current
+        return set() if current is None else {f"t{number}" for number in range(int(current.tag[1:]) + 1, 30)}
 
     def update_received(self):
         """Gives an outcome."""
@@ -110,8 +118,9 @@ class Steps:
 
     def settle_received(self):
         """Settles one that has come."""
-        if self.received:
-            self.random.choice(self.received).settle()
+        whole = [delivery for delivery in self.received if not delivery.partial]
+        if whole:
+            self.random.choice(whole).settle()
 
     def flow(self):
         """Gives credit."""
@@ -119,11 +128,13 @@ class Steps:
 
     def drain(self):
         """Asks for credit back."""
-        self.receiver.drain(self.random.randrange(0, 2))
+        if self.receiver.credit > self.receiver.queued:
+            self.receiver.drain(self.random.randrange(0, 2))
 
     def drained(self):
-        """Gives it back; how much it was, of both sides."""
-        return self.sender.drained(), self.receiver.drained()
+        """Gives it back, if there is some; how much it was, of both sides."""
+        returned = self.sender.drained() if self.sender.credit > 0 and not self.sender.queued else ""
+        return f"{self.pump()} {returned} {self.receiver.drained()}"
 
     def read(self):
         """Reads some of the current one."""
@@ -144,7 +155,8 @@ class Steps:
 
     def pump(self):
         """Carries the bytes."""
-        client, server = self.pair.events()
+        # Flows and outcomes of one turn may come in any order, and several of a kind as one.
+        client, server = (sorted(set(events)) for events in self.pair.events())
         self._note()
         return f"{client} {server}"
 

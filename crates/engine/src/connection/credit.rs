@@ -99,10 +99,10 @@ impl Connection {
                 link.credit = link.delivery_count.left_of(credit, Serial(flow.delivery_count.unwrap_or(0)));
             }
             link.drain = flow.drain;
-            let drain = flow.drain;
+            let answers = flow.echo || flow.drain && link.config.auto_drained;
             self.pump(id);
             self.raise(Event::LinkFlow(id));
-            if drain || flow.echo {
+            if answers {
                 self.flow_due(id, false);
             }
             return;
@@ -111,10 +111,11 @@ impl Connection {
         if let Some(count) = flow.delivery_count {
             // The sender has advanced its count: that credit is used up without messages (2.6.7, drain).
             let skipped = Serial(count).distance(link.delivery_count).max(0) as u32;
-            if link.partial.is_none() {
-                link.credit = link.credit.saturating_sub(skipped);
-                link.delivery_count = link.delivery_count.add(skipped);
-            }
+            // A message of which a part is here counts here when it is whole. Senders count it with its first part; one that does
+            // not is believed with its next flow.
+            let skipped = skipped.saturating_sub(u32::from(link.partial.is_some()));
+            link.credit = link.credit.saturating_sub(skipped);
+            link.delivery_count = link.delivery_count.add(skipped);
         }
         if link.drain && link.credit == 0 {
             link.drain = false;
@@ -165,7 +166,10 @@ impl Connection {
     /// A sender has no more messages for a peer that drains: its credit is used up.
     pub(crate) fn drained(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(id) else { return };
-        if !link.is_sender() || !link.drain || !link.queue.is_empty() {
+        // A message that is on its way, and waits for its next part, has its credit.
+        let first = link.queue.front().and_then(|first| self.deliveries.get(*first));
+        let begun = first.is_some_and(|delivery| delivery.on_wire && !delivery.complete);
+        if !link.is_sender() || !link.drain || link.queue.len() > usize::from(begun) {
             return;
         }
         link.delivery_count = link.delivery_count.add(link.credit);
@@ -174,6 +178,16 @@ impl Connection {
         self.write_flow(session, Some(id), false);
         if let Some(link) = self.links.get_mut(id) {
             link.drain = false;
+        }
+    }
+
+    pub(crate) fn end_drain(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(id).filter(|link| !link.is_sender() && link.drain) else {
+            return;
+        };
+        link.drain = false;
+        if link.is_attached() {
+            self.flow_due(id, false);
         }
     }
 

@@ -217,6 +217,7 @@ impl Connection {
         delivery.queued = false;
         delivery.sent = true;
         if link.drain
+            && link.config.auto_drained
             && link.queue.is_empty()
             && let Some(wire) = wire
             && !std::mem::replace(&mut link.flow_due, true)

@@ -368,6 +368,11 @@ impl LinkMut<'_> {
         self.connection.drain(self.id);
     }
 
+    /// Receivers: does not ask for the credit back any more. What the peer has given back by then is gone.
+    pub fn end_drain(&mut self) {
+        self.connection.end_drain(self.id);
+    }
+
     /// Receivers: whether a drain was not answered yet.
     pub fn is_draining(&self) -> bool {
         self.link().is_some_and(|link| !link.is_sender() && link.drain)
