@@ -12,7 +12,6 @@ use crate::dispatch::dispatch_traffic;
 use crate::event::{Event, Kind};
 use crate::names::{self, Made, lock};
 use crate::owner::Owner;
-use crate::transport::TransportCore;
 
 /// An event that nobody has looked at yet: an object for it is made when somebody does.
 struct Queued {
@@ -59,6 +58,21 @@ impl Collector {
             return;
         }
         queue.push_back(Queued { kind, event_type: None, context: context.clone().unbind(), event: None });
+    }
+
+    /// Adds the event that there may be something to write, unless the last one says so: even if it is being handled, as what
+    /// writes is the last of those that handle it.
+    pub(crate) fn raise_transport(&self, transport: &Bound<'_, PyAny>) {
+        let mut queue = lock(&self.queue);
+        let kind = Kind::Transport as u16;
+        if !queue.back().is_some_and(|last| last.kind == kind && last.context.is(transport)) {
+            queue.push_back(Queued {
+                kind,
+                event_type: None,
+                context: transport.clone().unbind(),
+                event: None,
+            });
+        }
     }
 
     fn container(&self, py: Python<'_>) -> Option<Py<PyAny>> {
@@ -133,12 +147,9 @@ impl Collector {
     }
 
     /// Takes the first event off the queue.
-    fn pop(&self, py: Python<'_>) {
+    fn pop(&self) {
         let first = lock(&self.queue).pop_front();
-        let Some(first) = first else { return };
-        if let Ok(transport) = first.context.bind(py).cast::<TransportCore>() {
-            transport.get().seen(first.kind);
-        }
+        drop(first);
     }
 
     /// Dispatches the events of messages and credit at the front of the queue, to the handlers of their links, sessions and

@@ -22,7 +22,6 @@ use crate::state::{
     ConditionParts, condition_parts, decode_map, decode_symbols, encode_map, encode_symbols, endpoint_state,
     fits, to_error,
 };
-use crate::transport::TransportCore;
 
 /// What Python's `Connection` is built on.
 #[pyclass(subclass, dict, weakref, module = "proton", frozen)]
@@ -166,13 +165,11 @@ impl ConnectionCore {
         }
     }
 
-    /// There may be something to write: the transport's next event says so.
+    /// There may be something to write: an event about the transport says so, unless the last one does.
     pub(crate) fn modified(&self, py: Python<'_>) {
-        let Some(transport) = self.transport(py) else { return };
-        if let Ok(core) = transport.cast::<TransportCore>()
-            && core.get().note_modified()
-        {
-            self.raise(py, Kind::Transport, &transport);
+        let objects = self.objects();
+        if let (Some(collector), Some(transport)) = (&objects.collector, &objects.transport) {
+            collector.get().raise_transport(transport.bind(py));
         }
     }
 
@@ -386,8 +383,9 @@ impl ConnectionCore {
         });
         if fresh {
             this.raise(slf.py(), Kind::ConnectionLocalOpen, slf.as_any());
+            this.modified(slf.py());
         }
-        this.after(slf.py())
+        this.pump(slf.py())
     }
 
     fn _set_hostname(&self, hostname: Option<String>) {

@@ -87,7 +87,12 @@ impl TransportCore {
     /// Lets the engine write what is due.
     pub(crate) fn write(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        let Some(connection) = this.bound_to(py) else { return Ok(()) };
+        let Some(connection) = this.bound_to(py) else {
+            if !this.server {
+                this.wire().greet();
+            }
+            return Ok(());
+        };
         Self::start(slf)?;
         if !this.wire().started {
             return Self::shake_hands(slf);
@@ -109,10 +114,12 @@ impl TransportCore {
                 {
                     while scratch.has_remaining() {
                         let chunk = scratch.chunk();
-                        wire.sent.pass(chunk);
-                        wire.output.extend_from_slice(chunk);
-                        let written = chunk.len();
-                        scratch.advance(written);
+                        let length = chunk.len();
+                        let fresh = &chunk[wire.greeting.min(length)..];
+                        wire.greeting -= length - fresh.len();
+                        wire.sent.pass(fresh);
+                        wire.output.extend_from_slice(fresh);
+                        scratch.advance(length);
                     }
                 }
                 let ended = engine.pending_output() == 0

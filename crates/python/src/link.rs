@@ -392,7 +392,6 @@ impl LinkCore {
         if let Some(mut link) = lock(&slf.get().engine).link(slf.get().id) {
             link.offered(count);
         }
-        slf.get().connection.get().modified(slf.py());
         Ok(())
     }
 
@@ -424,10 +423,12 @@ impl LinkCore {
             link.attach();
         }
         this.traffic().pre_settled = modes.0 == 1;
+        let connection = this.connection.get();
         if fresh {
             Self::raise(slf, Kind::LinkLocalOpen);
+            connection.modified(slf.py());
         }
-        this.connection.get().after(slf.py())
+        connection.pump(slf.py())
     }
 
     fn _close(slf: &Bound<'_, Self>, condition: Option<ConditionParts>) -> PyResult<()> {

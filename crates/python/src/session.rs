@@ -81,8 +81,9 @@ impl SessionCore {
         let connection = this.connection.get();
         if fresh {
             connection.raise(slf.py(), Kind::SessionLocalOpen, slf.as_any());
+            connection.modified(slf.py());
         }
-        connection.after(slf.py())
+        connection.pump(slf.py())
     }
 
     fn _close(slf: &Bound<'_, Self>, condition: Option<ConditionParts>) -> PyResult<()> {

@@ -8,7 +8,7 @@ use deuteron::tls::{subject_fields, subject_of};
 use deuteron_engine::Trace;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyByteArray, PyBytes};
 
 use crate::connection::ConnectionCore;
 use crate::event::Kind;
@@ -38,18 +38,6 @@ impl TransportCore {
 
     pub(crate) fn bound_to<'py>(&self, py: Python<'py>) -> Option<Bound<'py, ConnectionCore>> {
         self.wire().connection.as_ref().map(|connection| connection.bind(py).clone())
-    }
-
-    /// Remembers that there may be output; true if nobody has been told yet.
-    pub(crate) fn note_modified(&self) -> bool {
-        !std::mem::replace(&mut self.wire().noted, true)
-    }
-
-    /// An event about the transport has been handled.
-    pub(crate) fn seen(&self, kind: u16) {
-        if kind == Kind::Transport as u16 {
-            self.wire().noted = false;
-        }
     }
 
     pub(crate) fn tell_connection(&self, py: Python<'_>, kind: Kind) {
@@ -217,7 +205,7 @@ impl TransportCore {
     }
 
     /// At most so many of the bytes to write, which stay; None at the end of the stream.
-    fn peek<'py>(slf: &Bound<'py, Self>, size: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    fn peek<'py>(slf: &Bound<'py, Self>, size: usize) -> PyResult<Option<Bound<'py, PyByteArray>>> {
         Self::write(slf)?;
         let mut wire = slf.get().wire();
         let head_closed = wire.head_closed;
@@ -225,7 +213,7 @@ impl TransportCore {
         if outgoing.is_empty() && head_closed {
             return Ok(None);
         }
-        let bytes = PyBytes::new(slf.py(), &outgoing[..size.min(outgoing.len())]);
+        let bytes = PyByteArray::new(slf.py(), &outgoing[..size.min(outgoing.len())]);
         wire.lent = true;
         Ok(Some(bytes))
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use deuteron_codec::{AMQP_HEADER, SASL_HEADER};
 use deuteron_engine::sasl::{Password, SaslClientConfig, SaslServerConfig};
 use deuteron_engine::{OutBuf, SaslConfig, Trace};
 use pyo3::prelude::*;
@@ -17,14 +18,16 @@ pub(crate) struct Wire {
     pub(crate) connection: Option<Py<ConnectionCore>>,
     /// Whether the engine has been given its wire, which the first byte in either direction does.
     pub(crate) started: bool,
+    /// Without a connection, a client has said which protocol it speaks: whether that is SASL.
+    pub(crate) greeted: Option<bool>,
+    /// How much of that the engine will say again.
+    pub(crate) greeting: usize,
     pub(crate) input: BytesMut,
     pub(crate) output: BytesMut,
     pub(crate) scratch: OutBuf,
     pub(crate) head_closed: bool,
     pub(crate) tail_closed: bool,
     pub(crate) closed: bool,
-    /// Whether the event that tells of output is in the queue.
-    pub(crate) noted: bool,
     pub(crate) condition: Option<ConditionParts>,
     pub(crate) error_told: bool,
     pub(crate) settings: Settings,
@@ -170,6 +173,17 @@ impl Wire {
         Ok(())
     }
 
+    /// A client's protocol header, which needs no connection.
+    pub(crate) fn greet(&mut self) {
+        if self.started || self.head_closed || self.tls.is_some() || self.greeted.is_some() {
+            return;
+        }
+        let header = if self.sasl.is_some() { SASL_HEADER } else { AMQP_HEADER }.bytes();
+        self.greeted = Some(self.sasl.is_some());
+        self.greeting = header.len();
+        self.output.extend_from_slice(&header);
+    }
+
     /// What can be written to the peer now.
     pub(crate) fn outgoing(&mut self) -> &mut BytesMut {
         match &mut self.tls {
@@ -193,6 +207,8 @@ impl Wire {
     ) -> SaslConfig {
         let (username, password, authorization) = credentials;
         match (&self.sasl, server) {
+            // It is too late for SASL.
+            (_, false) if self.greeted == Some(false) => SaslConfig::Disabled,
             (Some(sasl), false) => SaslConfig::Client(SaslClientConfig {
                 username,
                 password: password.map(Password::new),

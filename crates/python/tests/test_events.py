@@ -93,15 +93,18 @@ def test_everything_at_once():
     sender = session.sender("link")
     sender.open()
     of_client, of_server = pair.events()
-    assert ([name for name in of_client if name != "transport"], of_server) == (
+    assert (of_client, of_server) == (
         [
             "connection_init",
             "connection_bound",
             "connection_local_open",
+            "transport",
             "session_init",
             "session_local_open",
+            "transport",
             "link_init",
             "link_local_open",
+            "transport",
         ],
         [
             "connection_init",
@@ -113,6 +116,57 @@ def test_everything_at_once():
             "link_remote_open",
         ],
     )
+
+
+def test_what_there_is_to_write_is_told_once_in_a_row():
+    pair = Pair()
+    connection = pair.client.connection
+    connection.open()
+    assert pair.client.events()[-1] == "transport"
+    connection.open()
+    assert pair.client.events() == []
+    session = connection.session()
+    session.open()
+    sender, receiver = session.sender("out"), session.receiver("in")
+    sender.open()
+    assert pair.client.events()[-2:] == ["link_local_open", "transport"]
+    sender.offered(5)
+    session.open()
+    sender.open()
+    assert pair.client.events() == []
+    # What is told may change until somebody looks.
+    receiver.open()
+    receiver.flow(1)
+    receiver.flow(2)
+    sent = sender.delivery("tag")
+    sender.stream(b"x")
+    sender.stream(b"y")
+    sender.advance()
+    sent.update(Delivery.ACCEPTED)
+    sent.settle()
+    assert pair.client.events() == ["link_local_open", "transport"]
+    for step in (lambda: receiver.flow(1), lambda: receiver.drain(0), lambda: sender.close()):
+        step()
+        assert pair.client.events()[-1] == "transport"
+
+
+def test_without_a_transport_nobody_is_told_what_there_is_to_write():
+    pair = Pair(bind=False)
+    connection = pair.client.connection
+    connection.open()
+    session = connection.session()
+    session.open()
+    session.sender("link").open()
+    assert pair.client.events() == [
+        "connection_init",
+        "connection_local_open",
+        "session_init",
+        "session_local_open",
+        "link_init",
+        "link_local_open",
+    ]
+    pair.client.bind()
+    assert pair.client.events() == ["connection_bound"]
 
 
 def test_events_know_what_they_are_about():

@@ -79,6 +79,57 @@ def test_a_client_begins_with_the_header():
     assert transport.pending() == 0
 
 
+def test_a_client_begins_before_it_has_a_connection():
+    transport, connection = Transport(Transport.CLIENT), Connection()
+    assert transport.pending() == 8
+    assert transport.peek(100) == b"AMQP\x00\x01\x00\x00"
+    transport.pop(4)
+    transport.bind(connection)
+    connection.open()
+    assert bytes(transport.peek(1000)[:5]) == b"\x00\x01\x00\x00\x00"
+    transport.pop(4)
+    assert bytes(transport.peek(1000)[4:8]) == b"\x02\x00\x00\x00"
+    assert transport.pending() == int.from_bytes(transport.peek(4), "big")
+
+
+def test_sasl_comes_too_late_behind_the_header():
+    transport, connection = Transport(Transport.CLIENT), Connection()
+    transport.pending()
+    transport.sasl()
+    transport.bind(connection)
+    connection.open()
+    assert bytes(transport.peek(1000)[:8]) == b"AMQP\x00\x01\x00\x00"
+    assert transport.pending() > 8
+
+
+def test_a_header_of_sasl_needs_no_connection():
+    transport, connection = Transport(Transport.CLIENT), Connection()
+    transport.sasl().allowed_mechs("ANONYMOUS")
+    assert bytes(transport.peek(100)) == b"AMQP\x03\x01\x00\x00"
+    transport.bind(connection)
+    transport.pop(8)
+    assert transport.pending() == 0
+    transport.push(b"AMQP\x03\x01\x00\x00")
+    mechanisms = b"\x00S\x40\xc0\x0f\x01\xe0\x0c\x01\xa3\x09ANONYMOUS"
+    transport.push((8 + len(mechanisms)).to_bytes(4, "big") + b"\x02\x01\x00\x00" + mechanisms)
+    assert b"ANONYMOUS" in transport.peek(1000)
+
+
+def test_a_server_waits_for_the_header():
+    transport = Transport(Transport.SERVER)
+    assert transport.pending() == 0
+    assert transport.peek(10) == b""
+
+
+@pytest.mark.ours
+def test_what_is_pushed_waits_for_a_connection():
+    transport, connection = Transport(Transport.SERVER), Connection()
+    transport.push(b"garbage!")
+    assert transport.condition is None
+    transport.bind(connection)
+    assert transport.condition.name == "amqp:connection:framing-error"
+
+
 def test_push_takes_no_more_than_there_is_room_for():
     with pytest.raises(OverflowError):
         Transport().push(b"x" * 100000)
