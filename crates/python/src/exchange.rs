@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 use crate::connection::ConnectionCore;
 use crate::heartbeat::{self, Heartbeat};
+use crate::sasl::ServerSetup;
 use crate::state::ConditionParts;
 use crate::transport::{CAPACITY, TransportCore};
 use crate::wire::{of_tls, unencrypted};
@@ -22,9 +23,18 @@ impl TransportCore {
             }
             return Ok(());
         }
-        if !this.wire().is_ready() || std::mem::replace(&mut this.wire().started, true) {
+        if !this.wire().is_ready() || this.wire().started {
             return Ok(());
         }
+        let setup = match this.server.then(|| ServerSetup::read(slf)).transpose() {
+            Ok(setup) => setup,
+            Err(why) => {
+                Self::refused(slf, why);
+                Self::end_head(slf);
+                return Ok(());
+            }
+        };
+        this.wire().started = true;
         type Credentials = (Option<String>, Option<String>, Option<String>);
         let credentials: Credentials = connection.getattr("_credentials")?.extract()?;
         let mut security = Security::default();
@@ -35,7 +45,7 @@ impl TransportCore {
             security.encrypted = true;
             security.external_identity = tls.external_identity();
         }
-        let sasl = wire.sasl(this.server, credentials);
+        let sasl = wire.sasl(setup, credentials);
         connection.get().with(|engine| {
             let config = engine.config_mut();
             config.role = if this.server { ConnectionRole::Server } else { ConnectionRole::Client };
@@ -75,13 +85,7 @@ impl TransportCore {
     /// Notes what the engine knows of the peer only while it has a wire.
     pub(crate) fn look(&self, connection: &Bound<'_, ConnectionCore>) {
         let mut wire = self.wire();
-        if wire.mechanism.is_none() {
-            connection.get().with(|engine| {
-                wire.mechanism = engine.sasl_mechanism().map(str::to_owned);
-                wire.user = engine.authenticated_identity().map(str::to_owned);
-                wire.was_authenticated |= wire.mechanism.is_some();
-            });
-        }
+        connection.get().with(|engine| wire.exchange.note(engine));
     }
 
     /// Lets the engine write what is due.
@@ -93,7 +97,10 @@ impl TransportCore {
             }
             return Ok(());
         };
-        Self::start(slf)?;
+        // A server speaks second: until the client has, its program can still say how it authenticates.
+        if !this.server {
+            Self::start(slf)?;
+        }
         if !this.wire().started {
             return Self::shake_hands(slf);
         }

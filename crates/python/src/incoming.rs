@@ -206,12 +206,17 @@ impl ConnectionCore {
     }
 }
 
-/// Programs know a client's failure to authenticate by how the text begins.
+/// Programs know a client's failure to authenticate by how the text begins, and that of a server by its condition.
 fn as_in_proton((name, description, info): ConditionParts) -> ConditionParts {
+    let begins = |text: &str| description.as_ref().is_some_and(|description| description.starts_with(text));
+    if name != "amqp:unauthorized-access" || begins("Failed to authenticate") || begins("no SASL mechanism") {
+        return (name, description, info);
+    }
+    if begins("the client skipped SASL") {
+        let text = "Client skipped authentication - forbidden";
+        return ("amqp:connection:policy-error".to_owned(), Some(text.to_owned()), info);
+    }
     let description = description.map(|text| {
-        if name != "amqp:unauthorized-access" || text.starts_with("Failed to authenticate") {
-            return text;
-        }
         let mechanism =
             text.split_once("[mech=").and_then(|(_, rest)| rest.split(']').next()).unwrap_or("none");
         format!(

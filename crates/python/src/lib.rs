@@ -23,6 +23,7 @@ mod message;
 mod names;
 mod outgoing;
 mod owner;
+mod sasl;
 mod sections;
 mod session;
 mod state;
@@ -60,6 +61,8 @@ mod _core {
     use super::message::Message;
     #[pymodule_export]
     use super::names::register;
+    #[pymodule_export]
+    use super::sasl::KnownUsers;
     #[pymodule_export]
     use super::session::SessionCore;
     #[pymodule_export]

@@ -399,10 +399,11 @@ impl TransportCore {
         self.wire().sasl.get_or_insert_default().allow_insecure = allowed;
     }
 
-    /// The mechanism that was agreed on, and who the peer is, as SASL says.
-    fn _sasl_result(&self) -> (Option<String>, Option<String>, bool) {
+    /// The mechanism that was chosen, who the client is, and how the exchange ended.
+    fn _sasl_result(&self) -> (Option<String>, Option<String>, Option<u8>) {
         let wire = self.wire();
-        (wire.mechanism.clone(), wire.user.clone(), wire.was_authenticated)
+        let exchange = &wire.exchange;
+        (exchange.mechanism.clone(), exchange.identity.clone(), exchange.outcome)
     }
 
     /// Puts TLS under the transport; false if it is there already with other settings.
@@ -438,7 +439,7 @@ impl TransportCore {
     /// Who a client is by its certificate, if that has been verified and SASL says nothing.
     fn _verified_subject(&self) -> Option<String> {
         let wire = self.wire();
-        wire.tls.as_ref().filter(|_| self.server && wire.mechanism.is_none())?.external_identity()
+        wire.tls.as_ref().filter(|_| self.server && wire.exchange.mechanism.is_none())?.external_identity()
     }
 
     /// The peer's certificate as DER, its subject, and the parts of that.

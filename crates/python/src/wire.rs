@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use deuteron_codec::{AMQP_HEADER, SASL_HEADER};
-use deuteron_engine::sasl::{Password, SaslClientConfig, SaslServerConfig};
+use deuteron_engine::sasl::{Password, SaslClientConfig};
 use deuteron_engine::{OutBuf, SaslConfig, Trace};
 use pyo3::prelude::*;
 
 use crate::connection::ConnectionCore;
 use crate::heartbeat::Heartbeat;
+use crate::sasl::{Exchange, Sasl, ServerSetup};
 use crate::state::ConditionParts;
 use crate::tls::{Opened, Tls};
 
@@ -35,9 +36,7 @@ pub(crate) struct Wire {
     pub(crate) clock: Clock,
     pub(crate) received: FrameCount,
     pub(crate) sent: FrameCount,
-    pub(crate) was_authenticated: bool,
-    pub(crate) user: Option<String>,
-    pub(crate) mechanism: Option<String>,
+    pub(crate) exchange: Exchange,
     pub(crate) tls: Option<Tls>,
     /// What the bytes go through, where the container's loop moves them.
     pub(crate) socket: Option<Py<PyAny>>,
@@ -69,12 +68,6 @@ impl Default for Settings {
             trace: None,
         }
     }
-}
-
-#[derive(Default)]
-pub(crate) struct Sasl {
-    pub(crate) allowed: Option<Vec<String>>,
-    pub(crate) allow_insecure: bool,
 }
 
 /// Time as the program tells it: only `tick` moves it.
@@ -200,16 +193,20 @@ impl Wire {
         }
     }
 
+    /// How the engine authenticates: a client with what its connection has, a server as it is set up.
     pub(crate) fn sasl(
         &self,
-        server: bool,
+        setup: Option<ServerSetup>,
         credentials: (Option<String>, Option<String>, Option<String>),
     ) -> SaslConfig {
+        if let Some(setup) = setup {
+            return SaslConfig::Server(setup.config(self.sasl.as_ref(), self.settings.require_auth));
+        }
         let (username, password, authorization) = credentials;
-        match (&self.sasl, server) {
+        match &self.sasl {
             // It is too late for SASL.
-            (_, false) if self.greeted == Some(false) => SaslConfig::Disabled,
-            (Some(sasl), false) => SaslConfig::Client(SaslClientConfig {
+            _ if self.greeted == Some(false) => SaslConfig::Disabled,
+            Some(sasl) => SaslConfig::Client(SaslClientConfig {
                 username,
                 password: password.map(Password::new),
                 authorization,
@@ -218,20 +215,7 @@ impl Wire {
                 // As in Proton: a server that wants no credentials is used without.
                 allow_anonymous: true,
             }),
-            (None, false) => SaslConfig::Disabled,
-            (sasl, true) => {
-                let sasl = sasl.as_ref();
-                let offered = || {
-                    let anonymous = (!self.settings.require_auth).then_some("ANONYMOUS");
-                    ["EXTERNAL"].into_iter().chain(anonymous).map(str::to_owned).collect()
-                };
-                SaslConfig::Server(SaslServerConfig {
-                    mechanisms: sasl.and_then(|sasl| sasl.allowed.clone()).unwrap_or_else(offered),
-                    authenticator: None,
-                    require: self.settings.require_auth,
-                    allow_insecure: sasl.is_some_and(|sasl| sasl.allow_insecure),
-                })
-            }
+            None => SaslConfig::Disabled,
         }
     }
 }

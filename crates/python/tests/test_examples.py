@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from proton import SASL
 from support import free_port
+from test_sasl_server import DATABASE
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples" / "python"
@@ -198,6 +199,20 @@ def test_sasl():
         if SASL.extended():
             lines = run("sasl", url, "me", "--mechanisms", "SCRAM-SHA-256", MESSAGING_PASSWORD="secret")
             assert lines == ["connected with SCRAM-SHA-256"]
+
+
+def test_listen_sasl(tmp_path):
+    (tmp_path / "users").write_bytes(DATABASE)
+    (tmp_path / "proton-server.conf").write_text(f"sasldb_path: {tmp_path}/users\nmech_list: SCRAM-SHA-256 ANONYMOUS\n")
+    port = free_port()
+    with start("listen_sasl", f"amqp://127.0.0.1:{port}", tmp_path, "--count", 1) as server:
+        line_with(server, "listening on ")
+        lines = run("sasl", f"amqp://127.0.0.1:{port}", "user@proton", MESSAGING_PASSWORD="wrong")
+        assert lines[0].startswith("not connected: Authentication failed [mech=SCRAM-SHA-256]")
+        assert "Failed to authenticate client [mech=SCRAM-SHA-256]" in line_with(server, "refused: ")
+        assert run("send", f"amqp://user%40proton:password@127.0.0.1:{port}", "any", "one") == ["all settled"]
+        lines = rest(server)
+        assert lines[-2:] == ["user@proton has come in with SCRAM-SHA-256", "user@proton: one"]
 
 
 def test_tls(ca, stranger):

@@ -181,6 +181,10 @@ impl Connection {
         mechanism: Option<&'static str>,
         now: Instant,
     ) {
+        if let Some(wire) = self.wire.as_deref_mut() {
+            // A server that lets us in without a proof of its own is not believed.
+            wire.outcome = Some(code).filter(|code| verdict.is_ok() || *code != SaslCode::Ok);
+        }
         if let Err(why) = verdict {
             match code {
                 SaslCode::Sys | SaslCode::SysTemp => {
@@ -209,6 +213,9 @@ impl Connection {
             ServerStep::Pending => self.raise(Event::SaslPending),
             ServerStep::Reject => {
                 self.write_sasl(&SaslOutcome { code: SaslCode::Auth, additional_data: None });
+                if let Some(wire) = self.wire.as_deref_mut() {
+                    wire.outcome = Some(SaslCode::Auth);
+                }
                 let mechanism = self.server_mechanism().unwrap_or_else(|| "none".to_owned());
                 let why = format!("Failed to authenticate client [mech={mechanism}]");
                 self.fail(Error::new(condition::UNAUTHORIZED_ACCESS, why), Cause::Authentication, now);
@@ -217,6 +224,7 @@ impl Connection {
                 self.write_sasl(&SaslOutcome { code: SaslCode::Ok, additional_data: data });
                 let mechanism = self.server_mechanism();
                 let Some(wire) = self.wire.as_deref_mut() else { return };
+                wire.outcome = Some(SaslCode::Ok);
                 wire.identity = identity;
                 wire.mechanism = mechanism;
                 wire.phase = Phase::AmqpHeader;
@@ -233,6 +241,9 @@ impl Connection {
     }
 
     fn refused(&mut self, why: String, now: Instant) {
+        if let Some(wire) = self.wire.as_deref_mut() {
+            wire.outcome.get_or_insert(SaslCode::SysPerm);
+        }
         let error = Error::new(condition::UNAUTHORIZED_ACCESS, why);
         self.fail(error, Cause::Authentication, now);
     }

@@ -16,7 +16,7 @@ mod unbind;
 use std::collections::VecDeque;
 use std::fmt;
 
-use deuteron_codec::{Error, Open};
+use deuteron_codec::{Error, Open, SaslCode};
 
 use crate::config::ConnectionConfig;
 use crate::delivery::{Delivery, DeliveryMut};
@@ -28,8 +28,8 @@ use crate::link::{Link, LinkMut};
 use crate::security::Security;
 use crate::session::{Session, SessionMut};
 use crate::store::Store;
-use crate::wire::Wire;
 use crate::wire::output::OutBuf;
+use crate::wire::{SaslMachine, Wire};
 use timers::Deadlines;
 pub use timers::EMPTY_FRAME;
 
@@ -160,6 +160,21 @@ impl Connection {
     /// The SASL mechanism in use on the current wire.
     pub fn sasl_mechanism(&self) -> Option<&str> {
         self.wire.as_ref()?.mechanism.as_deref()
+    }
+
+    /// The SASL mechanism that was chosen on the current wire, whatever came of it.
+    pub fn sasl_choice(&self) -> Option<&str> {
+        match &self.wire.as_ref()?.sasl {
+            SaslMachine::Client(client) => client.mechanism(),
+            SaslMachine::Server(server) => server.mechanism(),
+            SaslMachine::None => None,
+        }
+    }
+
+    /// How the SASL exchange on the current wire ended, once it has. A client that could not go on, as none of the
+    /// mechanisms that are offered can be used, has ended it with [`SaslCode::SysPerm`].
+    pub fn sasl_outcome(&self) -> Option<SaslCode> {
+        self.wire.as_ref()?.outcome
     }
 
     /// What the transport that is bound was said to have established.

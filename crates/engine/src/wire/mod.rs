@@ -4,6 +4,8 @@ pub(crate) mod output;
 
 use std::time::{Duration, Instant};
 
+use deuteron_codec::SaslCode;
+
 use crate::id::{LinkId, SessionId};
 use crate::sasl::{SaslClient, SaslServer};
 use crate::security::Security;
@@ -36,6 +38,8 @@ pub(crate) struct Wire {
     pub(crate) sasl: SaslMachine,
     pub(crate) identity: Option<String>,
     pub(crate) mechanism: Option<String>,
+    /// How the SASL exchange ended.
+    pub(crate) outcome: Option<SaslCode>,
     pub(crate) out: OutBuf,
     /// Our AMQP header is written: Open may follow.
     pub(crate) header_sent: bool,
@@ -80,6 +84,7 @@ impl Wire {
             sasl,
             identity: None,
             mechanism: None,
+            outcome: None,
             out: OutBuf::new(),
             header_sent: false,
             open_sent: false,

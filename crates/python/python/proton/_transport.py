@@ -11,6 +11,7 @@ from deuteron import _core
 
 from ._condition import Condition, from_parts, to_parts
 from ._exceptions import SessionException, TransportException
+from ._sasl import SASL
 from ._ssl import SSL, SSLDomain, SSLSessionDetails
 
 __all__ = ["SASL", "SSL", "SSLDomain", "SSLSessionDetails", "Transport"]
@@ -163,7 +164,7 @@ class Transport(_core.TransportCore):
     @property
     def authenticated(self) -> bool:
         """Whether SASL has ended well."""
-        return self._sasl_result()[2]
+        return self._sasl_result()[2] == SASL.OK
 
     @property
     def encrypted(self) -> bool:
@@ -172,8 +173,20 @@ class Transport(_core.TransportCore):
 
     @property
     def user(self) -> str | None:
-        """Who the peer is: as SASL says, else the subject of a client's certificate; ``anonymous`` if nobody."""
-        return self._sasl_result()[1] or self._verified_subject() or "anonymous"
+        """A client's own user, once it has SASL. On a server who the client is: as SASL says, else by its certificate.
+
+        ``anonymous`` where nobody has said who they are.
+        """
+        if not self._is_server():
+            return "anonymous" if self._sasl is None else self._sasl.user
+        mechanism, identity, outcome = self._sasl_result()
+        if mechanism is not None and outcome != SASL.OK:
+            return None
+        return identity or self._verified_subject() or "anonymous"
+
+    def _server_sasl(self) -> tuple[list | None, Any]:
+        """The mechanisms and users of a server; called when its exchange is about to begin."""
+        return (self._sasl or SASL(self))._configuration()
 
     def sasl(self) -> SASL:
         """The SASL layer, which is there from now on."""
@@ -187,79 +200,6 @@ class Transport(_core.TransportCore):
 
     def __repr__(self) -> str:
         return f"<proton._transport.Transport {id(self):#x}>"
-
-
-class SASL:
-    """Who the two sides of a transport are to each other (part 5)."""
-
-    OK = 0
-    AUTH = 1
-    SYS = 2
-    PERM = 3
-    TEMP = 4
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        transport._use_sasl()
-
-    def __eq__(self, other: Any) -> bool:
-        """The same layer, however often it was asked for."""
-        return isinstance(other, SASL) and self._transport is other._transport
-
-    def __hash__(self) -> int:
-        return hash(self._transport)
-
-    @staticmethod
-    def extended() -> bool:
-        """Whether there are mechanisms beyond ANONYMOUS, PLAIN and EXTERNAL: SCRAM is here."""
-        return True
-
-    @property
-    def mech(self) -> str | None:
-        """The mechanism that was agreed on."""
-        return self._transport._sasl_result()[0]
-
-    @property
-    def outcome(self) -> int | None:
-        """How it ended; None before it has."""
-        if self._transport._sasl_result()[2]:
-            return SASL.OK
-        condition = self._transport.condition
-        return SASL.AUTH if condition is not None and condition.name == "amqp:unauthorized-access" else None
-
-    @property
-    def user(self) -> str | None:
-        """Who the peer is."""
-        return self._transport._sasl_result()[1]
-
-    @property
-    def authorization(self) -> str | None:
-        """Who the peer acts as."""
-        return self.user
-
-    @property
-    def allow_insecure_mechs(self) -> bool:
-        """Whether passwords may be sent in the clear."""
-        return self._transport._allow_insecure
-
-    @allow_insecure_mechs.setter
-    def allow_insecure_mechs(self, insecure: bool) -> None:
-        self._transport._allow_insecure = bool(insecure)
-
-    def allowed_mechs(self, mechs: Any) -> None:
-        """The only mechanisms to use: a list, or names with spaces between them."""
-        self._transport._allow_mechanisms(mechs.split() if isinstance(mechs, str) else list(mechs))
-
-    def done(self, outcome: int) -> None:
-        """Ends a server's negotiation: it is done by itself here."""
-
-    def config_name(self, name: str) -> None:
-        """The name of the configuration; there is none to be read."""
-        self._config_name = name
-
-    def config_path(self, path: str) -> None:
-        """Where the configuration is; there is none to be read."""
-        self._config_path = path
 
 
 os.register_at_fork(
