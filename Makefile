@@ -1,6 +1,6 @@
 # Everything a developer or CI runs. `make` alone lists the targets; scripts/ holds what does not fit on a line.
 .DEFAULT_GOAL := help
-.PHONY: help build install demo test lint format interop-table bench peers doc clean-peers cargo-here
+.PHONY: help build install wheel demo test lint format interop-table bench peers doc clean-peers cargo-here
 
 # Where `make install` puts things.
 PREFIX ?= $(HOME)/.local
@@ -23,6 +23,9 @@ install: build ## the command, its manual pages and completions, under PREFIX (d
 	"$(BUILT)" completions bash > "$(PREFIX)/share/bash-completion/completions/deuteron"
 	"$(BUILT)" completions zsh > "$(PREFIX)/share/zsh/site-functions/_deuteron"
 	"$(BUILT)" completions fish > "$(PREFIX)/share/fish/vendor_completions.d/deuteron.fish"
+
+wheel: cargo-here ## the Python package for any Linux since 2014, for each interpreter in PYTHONS (default python3): target/wheels
+	@scripts/wheel.sh
 
 demo: cargo-here ## one run that shows it all: 100,000 messages, a server killed, failover, nothing lost
 	cargo build --release -p deuteron-cli

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what tests, lints and benchmarks need beside Rust, under .peers/:  peers.sh [test|ruff|bench]...   (default: test)
-#   test    pytest, Qpid Proton's Python package, with TLS and SASL, rhea, go-amqp, fe2o3-amqp, tshark, Apache
+# Installs what tests, lints and benchmarks need beside Rust, under .peers/:  peers.sh [test|wheel|ruff|bench]...   (default: test)
+#   test    pytest, maturin, Qpid Proton's Python package, with TLS and SASL, rhea, go-amqp, fe2o3-amqp, tshark, Apache
 #           ActiveMQ Artemis and RabbitMQ, 3.10 and 4.0
+#   wheel   maturin and zig, which build wheels
 #   ruff    the linter of the Python files
 #   bench   Proton's C and C++ libraries, for the programs that ours are measured beside
 # What cannot be installed is listed in .peers/missing, one "name: reason" a line. That is an error only when CI is set.
@@ -9,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-readonly PROTON=0.40.0 PYTEST=9.2.0 RUFF=0.17.6 ARTEMIS=2.40.0
+readonly PROTON=0.40.0 PYTEST=9.2.0 RUFF=0.17.6 MATURIN=1.16.0 ZIG=0.17.1 ARTEMIS=2.40.0
 readonly PROTON_LIBRARIES="libssl-dev libsasl2-dev libsasl2-modules sasl2-bin pkg-config gcc python3-dev"
 mkdir -p .peers/log
 touch .peers/missing
@@ -241,6 +242,18 @@ ruff() {
     touch ".peers/ruff/.installed-$RUFF"
 }
 
+# What makes wheels that run elsewhere: zig links them against an old glibc.
+wheel() {
+    local stamp=".peers/wheel/.installed-$MATURIN-$ZIG" reason
+    [ -e "$stamp" ] && return
+    reason=$(venv wheel) || { missing wheel "$reason"; return; }
+    if ! .peers/wheel/bin/pip install -q "maturin==$MATURIN" "ziglang==$ZIG" >> .peers/log/wheel 2>&1; then
+        missing wheel "pip could not install maturin $MATURIN and ziglang $ZIG (see .peers/log/wheel)"
+        return
+    fi
+    touch "$stamp"
+}
+
 proton_c() {
     local reason
     reason=$(debian libqpid-proton11-dev libqpid-proton-cpp12-dev gcc g++) || { missing proton-c "$reason"; return; }
@@ -253,10 +266,11 @@ install() {
 
 for what in "${@:-test}"; do
     case $what in
-        test) install python; install proton; install rhea; install go-amqp; install fe2o3; install tshark; install artemis; install rabbitmq3; install rabbitmq4 ;;
+        test) install python; install wheel; install proton; install rhea; install go-amqp; install fe2o3; install tshark; install artemis; install rabbitmq3; install rabbitmq4 ;;
+        wheel) install wheel ;;
         ruff) install ruff ;;
         bench) install proton-c ;;
-        *) echo "peers.sh: unknown: $what (use test, ruff, bench)" >&2; exit 2 ;;
+        *) echo "peers.sh: unknown: $what (use test, wheel, ruff, bench)" >&2; exit 2 ;;
     esac
 done
 if [ -s .peers/missing ] && [ -n "${CI:-}" ]; then

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs our Python package where `peers.sh` made a place for it, and runs its tests: with ours, then with Qpid Proton's package.
-# Both must pass: what is ours alone is marked so, and is left out of the second run. Arguments go to both runs of pytest.
+# Both must pass: what is ours alone is marked so, and is left out of the second run. Arguments go to both runs of pytest. At the
+# end, wheels are installed and tried.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -13,13 +14,15 @@ absent() { grep -q "^$1:" .peers/missing; }
 cargo build ${CI:+--locked} --quiet -p deuteron-cli
 DEUTERON=$target/debug/deuteron
 export DEUTERON
+PROTON_PYTHON=$(absent proton || echo "$PWD/.peers/proton/bin/python")
+export PROTON_PYTHON
 
 if ! absent python; then
     echo "installing crates/python into .peers/python"
     if CARGO_TARGET_DIR=$target MATURIN_PEP517_ARGS="--profile dev ${CI:+--locked}" .peers/python/bin/pip install -q --force-reinstall --no-deps ./crates/python \
         > .peers/log/python-package 2>&1; then
         echo "tests of the Python package"
-        PROTON_PYTHON=$(absent proton || echo "$PWD/.peers/proton/bin/python") .peers/python/bin/python -m pytest -q crates/python/tests "$@" || status=1
+        .peers/python/bin/python -m pytest -q crates/python/tests "$@" || status=1
     else
         tail -30 .peers/log/python-package
         status=1
@@ -28,5 +31,10 @@ fi
 if ! absent proton; then
     echo "the same tests with python-qpid-proton"
     .peers/proton/bin/python -m pytest -q crates/python/tests "$@" || status=1
+fi
+if ! absent wheel; then
+    echo "wheels for the oldest and the newest CPython here"
+    scripts/wheel.sh check > .peers/log/wheel-check 2>&1 || { status=1; tail -30 .peers/log/wheel-check; }
+    grep '^deuteron-.*whl in ' .peers/log/wheel-check || status=1
 fi
 exit "$status"

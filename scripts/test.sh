@@ -25,7 +25,7 @@ echo
 table() { cargo run ${CI:+--locked} --quiet -p deuteron-interop --bin interop-table -- "$1"; }
 table print || status=1
 # Only a run that left nothing out has the whole table.
-if [ "$status" -eq 0 ] && [ $# -eq 0 ] && ! grep -qvE '^(ruff|proton-c|python):' .peers/missing; then
+if [ "$status" -eq 0 ] && [ $# -eq 0 ] && ! grep -qvE '^(ruff|proton-c|python|wheel):' .peers/missing; then
     table check || status=1
 fi
 
@@ -35,6 +35,7 @@ if [ -s .peers/missing ]; then
     while IFS=: read -r name reason; do
         tests="interop/tests/${name//-/_}*.rs"
         [ "$name" != python ] || tests="crates/python/tests"
+        [ "$name" != wheel ] || tests="scripts/wheel_check.py"
         echo "  the tests of $tests:$reason"
     done < <(grep -vE '^(ruff|proton-c):' .peers/missing)
 fi

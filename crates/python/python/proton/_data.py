@@ -345,7 +345,7 @@ class Data:
     def get_dict(self) -> dict:
         """The current map as objects."""
         parts = iter(self._parts(Data.MAP))
-        return dict(zip(parts, parts, strict=False))
+        return dict(zip(parts, parts))
 
     def get_py_described(self) -> Any:
         """The current described value."""

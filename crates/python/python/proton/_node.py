@@ -34,7 +34,7 @@ def encodable(node: Node) -> Any:
     if node.type == LIST:
         return parts
     if node.type == MAP:
-        return dict(zip(parts[::2], parts[1::2], strict=False))
+        return dict(zip(parts[::2], parts[1::2]))
     if node.type == DESCRIBED:
         return Described(*(parts + [None, None])[:2])
     if node.type == ARRAY:

@@ -98,7 +98,7 @@ def remote_terminus(parts: Any) -> Terminus:
     terminus.expiry_policy = _EXPIRY.index(parts[3])
     terminus.timeout, terminus.dynamic, terminus.distribution_mode = parts[4:7]
     datas = (terminus.properties, terminus.capabilities, terminus.outcomes, terminus.filter)
-    for data, encoded in zip(datas, parts[7:], strict=False):
+    for data, encoded in zip(datas, parts[7:]):
         if encoded:
             data.decode(encoded)
     return terminus
