@@ -38,10 +38,13 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn into_error(self) -> PyErr {
         match self {
-            Self::Value(error) if *error.kind() == DecodeErrorKind::InvalidUtf8 => {
+            Self::Value(error)
+                if matches!(error.kind(), DecodeErrorKind::InvalidUtf8 | DecodeErrorKind::InvalidAscii) =>
+            {
+                let is_symbol = *error.kind() == DecodeErrorKind::InvalidAscii;
                 let place = (error.offset(), error.offset() + 1);
                 PyErr::new::<PyUnicodeDecodeError, _>((
-                    "utf-8",
+                    if is_symbol { "ascii" } else { "utf-8" },
                     Vec::<u8>::new(),
                     place.0,
                     place.1,

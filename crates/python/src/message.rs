@@ -83,9 +83,9 @@ impl Message {
 
     /// Message annotations (3.2.3).
     #[getter]
-    fn annotations(&mut self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.load(py);
-        self.annotations.as_ref().map(|map| map.clone_ref(py))
+    fn annotations(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.try_load(py)?;
+        Ok(self.annotations.as_ref().map(|map| map.clone_ref(py)))
     }
 
     #[setter]
@@ -97,9 +97,9 @@ impl Message {
 
     /// Delivery annotations, for the next node only (3.2.2).
     #[getter]
-    fn instructions(&mut self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.load(py);
-        self.instructions.as_ref().map(|map| map.clone_ref(py))
+    fn instructions(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.try_load(py)?;
+        Ok(self.instructions.as_ref().map(|map| map.clone_ref(py)))
     }
 
     #[setter]

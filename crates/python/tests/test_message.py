@@ -256,6 +256,15 @@ def test_text_that_is_not_unicode():
         assert decoded("005377a101ff").body is None
 
 
+@pytest.mark.parametrize("section, field", [("71", "instructions"), ("72", "annotations"), ("74", "properties")])
+@pytest.mark.parametrize("key, value", [("016b", "a102fffe"), ("01ff", "41")])
+def test_annotations_and_properties_that_are_not_unicode(section, field, key, value):
+    # Keys are strings in the properties, and symbols in the others.
+    pair = ("a1" if section == "74" else "a3") + key + value
+    with pytest.raises(UnicodeDecodeError):
+        getattr(decoded(f"0053{section}c1{len(pair) // 2 + 1:02x}02{pair}005377a103616263"), field)
+
+
 def test_representation():
     assert repr(Message("b", ttl=1, id=1, properties={"a": 1})) == (
         "Message(ttl=1.0, priority=4, id=1, properties={'a': 1}, body='b')"
