@@ -269,6 +269,45 @@ def test_a_client_is_known_by_its_certificate_without_sasl(ca, server_files, cli
     assert server.users == ["CN=alice,OU=Tests,O=Example,L=Zeist,ST=Utrecht,C=NL"]
 
 
+class WithoutAuthorities(MessagingHandler):
+    """Listens with TLS, and connects to itself as a client that has not been told whom to trust."""
+
+    def __init__(self, files):
+        super().__init__()
+        self.files, self.error = files, None
+
+    def on_start(self, event):
+        """Listens and connects."""
+        url = f"amqps://127.0.0.1:{free_port()}"
+        self.acceptor = event.container.listen(url, ssl_domain=server_domain(self.files))
+        self.connection = event.container.connect(url, sni="server.example", reconnect=False)
+
+    def on_transport_error(self, event):
+        """Notes the client's error."""
+        if event.connection == self.connection:
+            self.error = event.transport.condition
+            self.acceptor.close()
+
+
+def test_a_system_without_authorities_is_an_error_of_the_transport(server_files, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/authorities.pem")
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    program = WithoutAuthorities(server_files)
+    Container(program).run()
+    assert program.error.name == "amqp:connection:framing-error"
+    assert program.error.description.startswith("SSL Failure: ")
+
+
+@pytest.mark.ours
+def test_a_system_without_authorities_is_told_how_to_get_them(server_files, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/authorities.pem")
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    program = WithoutAuthorities(server_files)
+    Container(program).run()
+    assert program.error.description.startswith("SSL Failure: CA certificates of the operating system")
+    assert "package ca-certificates" in program.error.description
+
+
 def test_tls_without_a_domain_of_the_program():
     for transport in (Transport(), Transport(Transport.CLIENT)):
         assert transport.ssl().peer_hostname == ""

@@ -9,9 +9,9 @@ from typing import Any
 
 from ._application import ApplicationEvent
 from ._condition import Condition
-from ._exceptions import SSLUnavailable
+from ._exceptions import SSLException, SSLUnavailable
 from ._handler import Handler
-from ._iohandler import fail
+from ._iohandler import TLS_FAILED, fail
 from ._transport import SSL, Transport
 from ._url import Url
 
@@ -205,11 +205,15 @@ class Connector(Handler):
         if password is not None:
             connection.password = password
         transport = Transport()
-        self._set_up(transport, url)
+        unusable = self._set_up(transport, url)
         transport.bind(connection)
+        if unusable is not None:
+            fail(transport, unusable, TLS_FAILED)
+            return
         self._limit = reactor.schedule(OPEN_SECONDS, self)
 
-    def _set_up(self, transport: Any, url: Url) -> None:
+    def _set_up(self, transport: Any, url: Url) -> str | None:
+        """Puts SASL and TLS on a transport; gives what is wrong with the latter."""
         if self.sasl_enabled:
             sasl = transport.sasl()
             sasl.allow_insecure_mechs = self.allow_insecure_mechs
@@ -223,8 +227,12 @@ class Connector(Handler):
         if url.scheme == "amqps":
             if self.ssl_domain is None:
                 raise SSLUnavailable("amqps: TLS is not available")
-            ssl = SSL(transport, self.ssl_domain)
+            try:
+                ssl = SSL(transport, self.ssl_domain)
+            except SSLException as error:
+                return f"SSL Failure: {str(error).partition('. ')[2]}"
             ssl.peer_hostname = self.ssl_sni or self.virtual_host or url.host
+        return None
 
 
 def without_password(address: Any) -> str:

@@ -25,6 +25,7 @@ CONNECT_SECONDS = 30.0
 
 _LEAST_SECONDS = 3.0
 _IO_FAILED = "proton.pythonio"
+TLS_FAILED = "amqp:connection:framing-error"
 
 
 class IOHandler(Handler):
@@ -252,11 +253,11 @@ def attach(reactor: Any, transport: Any, sock: socket.socket) -> None:
     selectable.update()
 
 
-def fail(transport: Any, description: str) -> None:
+def fail(transport: Any, description: str, condition: str = _IO_FAILED) -> None:
     """Ends a transport that has no connection."""
     if transport.closed:
         return
-    transport.condition = Condition(_IO_FAILED, description)
+    transport.condition = Condition(condition, description)
     transport.close_tail()
     transport.close_head()
 
