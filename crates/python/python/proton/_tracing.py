@@ -68,7 +68,6 @@ class IncomingMessageHandler(_handlers.IncomingMessageHandler):
             tags.PEER_ADDRESS: without_password(event.connection.connected_address),
             tags.PEER_HOSTNAME: event.connection.hostname,
             tags.COMPONENT: _COMPONENT,
-            "inserted_automatically": "message-tracing",
         }
         carrier = message.annotations.get(_TRACE_KEY) if message.annotations else None
         parent = tracer.extract(Format.TEXT_MAP, carrier) if carrier else None
@@ -87,9 +86,11 @@ class OutgoingMessageHandler(_handlers.OutgoingMessageHandler):
             super().on_settled(event)
             return
         state = delivery.remote_state
-        span.set_tag("delivery-terminal-state", getattr(state, "name", str(state)))
-        with get_tracer().scope_manager.activate(span, True):
-            super().on_settled(event)
+        name = getattr(state, "name", str(state))
+        span.set_tag("delivery-terminal-state", name)
+        span.log_kv({"event": "delivery settled", "state": name})
+        span.finish()
+        super().on_settled(event)
 
 
 _send_untraced = _endpoints.Sender.send
@@ -107,7 +108,6 @@ def _send(self: Any, obj: Any, tag: str | None = None) -> Delivery:
         tags.PEER_ADDRESS: without_password(connection.connected_address),
         tags.PEER_HOSTNAME: connection.hostname,
         tags.COMPONENT: _COMPONENT,
-        "inserted_automatically": "message-tracing",
     }
     span = tracer.start_span("amqp-delivery-send", tags=about)
     carrier: dict = {}
