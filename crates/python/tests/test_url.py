@@ -60,6 +60,17 @@ def test_errors(arguments, error):
         Url(**arguments)
 
 
+def test_parameters_stay_in_the_path():
+    assert Url("amqp://h/a/b;c=1").path == "a/b;c=1"
+    assert Url("h/a;b/c").path == "a;b/c"
+
+
+@pytest.mark.ours
+def test_parameters_stay_in_the_path_without_a_scheme_too():
+    url = Url("h/a/b;c=1")
+    assert (url.path, str(url)) == ("a/b;c=1", "amqp://h:amqp/a/b;c=1")
+
+
 def test_keywords():
     url = Url(scheme="amqps", username="u", password="p", host="h", port=1, path="a")
     assert str(url) == "amqps://u:p@h:1/a"
