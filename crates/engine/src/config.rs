@@ -146,6 +146,9 @@ pub struct SessionConfig {
     pub outgoing_window: u32,
     /// Bytes of whole messages that the application has not taken, above which the window is not widened. Default 64 MiB.
     pub incoming_capacity: usize,
+    /// The window is never wider than what is free of the capacity, in frames of the longest kind, and parts of messages count
+    /// as soon as they are here, on links with [`partial_events`](LinkConfig::partial_events). Default false.
+    pub strict_capacity: bool,
     /// The first transfer-id and delivery-id on each wire. Default 0.
     pub next_outgoing_id: u32,
     /// Begin's offered-capabilities.
@@ -162,6 +165,7 @@ impl Default for SessionConfig {
             incoming_window: 2048,
             outgoing_window: 0x7fff_ffff,
             incoming_capacity: 64 << 20,
+            strict_capacity: false,
             next_outgoing_id: 0,
             offered_capabilities: Vec::new(),
             desired_capabilities: Vec::new(),

@@ -111,6 +111,8 @@ pub(crate) struct Delivery {
     pub(crate) remotely_settled: bool,
     /// Incoming: counted in the link's unread deliveries.
     pub(crate) unread: bool,
+    /// Incoming: what is here of it is counted in the session's buffered bytes, although it is not whole.
+    pub(crate) counted: bool,
     /// Nobody waits for it: no events, and it goes as soon as it is settled.
     pub(crate) forgotten: bool,
     pub(crate) batchable: bool,
@@ -144,6 +146,7 @@ impl Delivery {
             locally_settled: false,
             remotely_settled: false,
             unread: false,
+            counted: false,
             forgotten: false,
             batchable: false,
             overdue: false,

@@ -1,7 +1,7 @@
 //! 2.5.6 and 2.6.7: windows of sessions, credit of links.
 
 use deuteron_engine::{Event, LinkConfig, LinkId, SessionConfig};
-use deuteron_testkit::wire::{Composite, composite};
+use deuteron_testkit::wire::{Composite, Frame, composite};
 use deuteron_testkit::{Conversation, Pair, ScriptedPeer, Side};
 
 fn credit(c: &mut Conversation, link: LinkId) -> i64 {
@@ -379,17 +379,86 @@ fn our_window_stays_shut_while_too_much_lies_here() {
             c.peer.send_transfer(0, id, &[0; 400]);
             waiting.extend(c.run_delivered());
         }
-        let window = |peer: &ScriptedPeer| {
-            let flow = peer.last("flow");
-            let next = flow.get("next-incoming-id").as_u32().expect("the peer has begun");
-            next + flow.get("incoming-window").as_u32().expect("mandatory")
-        };
-        assert!(window(&c.peer) <= 4 + 3, "more than 1000 bytes lie here, the window must not be widened");
+        assert!(
+            end_of_window(&c.peer) <= 4 + 3,
+            "more than 1000 bytes lie here, the window must not be widened"
+        );
         for id in waiting {
             c.engine.delivery(id).expect("delivered").take();
         }
         c.run();
-        assert_eq!(window(&c.peer), 8, "all was taken");
+        assert_eq!(end_of_window(&c.peer), 8, "all was taken");
+    });
+}
+
+/// The number of the first frame that the last flow does not allow.
+fn end_of_window(peer: &ScriptedPeer) -> u32 {
+    let flow = peer.last("flow");
+    let next = flow.get("next-incoming-id").as_u32().expect("the peer has begun");
+    next + flow.get("incoming-window").as_u32().expect("mandatory")
+}
+
+/// A receiver whose session has room for 4000 bytes, in frames of 1000.
+fn with_strict_capacity(c: &mut Conversation, capacity: usize) -> LinkId {
+    c.peer.accepts_session();
+    c.peer.expect_attach().respond();
+    c.peer.expect_flow().credit(9).field("incoming-window", (capacity / 1000).max(1) as u32);
+    c.engine.config_mut().max_frame_size = 1000;
+    c.engine.open();
+    let config =
+        SessionConfig { incoming_capacity: capacity, strict_capacity: true, ..SessionConfig::default() };
+    let session = c.engine.begin(config);
+    let config = LinkConfig { partial_events: true, ..LinkConfig::receiver("r", "q") };
+    let link = c.engine.attach(session, config).expect("a fresh session");
+    c.engine.link(link).expect("just made").add_credit(9);
+    c.run();
+    c.peer.tolerate("flow");
+    link
+}
+
+fn part(more: bool) -> Composite {
+    let part = composite("transfer").set("handle", 0u32).set("delivery-id", 0u32);
+    part.set("delivery-tag", b"t").set("more", more)
+}
+
+#[test]
+fn parts_count_against_a_strict_capacity_until_they_are_read() {
+    Conversation::each_client(|c| {
+        with_strict_capacity(c, 4000);
+        let mut came = None;
+        for _ in 0..4 {
+            c.peer.send_frame(Frame::new(0, part(true)).with_payload([0; 900]));
+            for event in c.run() {
+                let Event::DeliveryPartial(id) = event else { panic!("{event:?}") };
+                came = Some(id);
+            }
+        }
+        assert_eq!(end_of_window(&c.peer), 4, "all of the capacity is used");
+        let id = came.expect("the peer has sent");
+        for read in 1..=2 {
+            assert_eq!(c.engine.delivery(id).expect("under way").read().map(|part| part.len()), Some(900));
+            c.run();
+            assert_eq!(end_of_window(&c.peer), 4 + read, "so many may come for those that were read");
+        }
+        c.peer.send(0, part(false).set("aborted", true));
+        assert_eq!(c.run(), [Event::DeliveryAborted(id)]);
+        assert_eq!(end_of_window(&c.peer), 5 + 4, "what was given up takes no room");
+    });
+}
+
+#[test]
+fn frames_longer_than_a_strict_capacity_come_one_by_one() {
+    Conversation::each_client(|c| {
+        with_strict_capacity(c, 10);
+        for number in 0..3 {
+            c.peer.send_frame(Frame::new(0, part(number < 2)).with_payload([0; 900]));
+            let events = c.run();
+            let (Event::DeliveryPartial(id) | Event::Delivered(id)) = events[0] else { panic!("{events:?}") };
+            assert_eq!(end_of_window(&c.peer), 1 + number);
+            assert_eq!(c.engine.delivery(id).expect("under way").take().len(), 900);
+            c.run();
+            assert_eq!(end_of_window(&c.peer), 2 + number);
+        }
     });
 }
 

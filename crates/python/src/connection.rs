@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deuteron_codec::Error;
 use deuteron_engine::{
@@ -285,12 +285,13 @@ impl ConnectionCore {
         Ok(link)
     }
 
-    /// The wire is gone: so is all credit, and what was under way on it.
-    pub(crate) fn unbound(&self, py: Python<'_>) -> PyResult<()> {
+    /// The wire goes: so does all credit, and what was under way on it.
+    pub(crate) fn unbound(&self, py: Python<'_>, now: Instant) -> PyResult<()> {
         let links: Vec<_> = self.objects().links.objects.values().map(|link| link.clone_ref(py)).collect();
         for link in links {
             link.bind(py).cast::<LinkCore>()?.get().unbound();
         }
+        self.with(|engine| engine.unbind(None, now));
         self.pump(py)
     }
 }

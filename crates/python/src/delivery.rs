@@ -49,14 +49,6 @@ pub(crate) struct Progress {
     due: bool,
 }
 
-impl Progress {
-    /// The sender has settled it with the message.
-    pub(crate) fn came_settled(&mut self) {
-        self.peer_settled = true;
-        self.updated = true;
-    }
-}
-
 impl Delivery {
     pub(crate) fn new(
         link: &Bound<'_, PyAny>,

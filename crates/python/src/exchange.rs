@@ -1,6 +1,5 @@
 //! Bytes between a transport and the engine of its connection.
 
-use bytes::Buf;
 use deuteron_engine::{ConnectionRole, Security};
 use pyo3::prelude::*;
 
@@ -92,9 +91,7 @@ impl TransportCore {
     pub(crate) fn write(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let Some(connection) = this.bound_to(py) else {
-            if !this.server {
-                this.wire().greet();
-            }
+            this.wire().greet(this.server);
             return Ok(());
         };
         // A server speaks second: until the client has, its program can still say how it authenticates.
@@ -119,15 +116,7 @@ impl TransportCore {
                 while wire.outgoing().len() + wire.output.len() < 2 * CAPACITY
                     && engine.poll_transmit(now, &mut scratch)
                 {
-                    while scratch.has_remaining() {
-                        let chunk = scratch.chunk();
-                        let length = chunk.len();
-                        let fresh = &chunk[wire.greeting.min(length)..];
-                        wire.greeting -= length - fresh.len();
-                        wire.sent.pass(fresh);
-                        wire.output.extend_from_slice(fresh);
-                        scratch.advance(length);
-                    }
+                    wire.put(&mut scratch);
                 }
                 let ended = engine.pending_output() == 0
                     && (engine.output_done() || (engine.close_is_written() && !waits));

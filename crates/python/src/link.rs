@@ -280,17 +280,7 @@ impl LinkCore {
         if progress.aborted {
             return Err(names::error(py, "LinkException", "[-11]: the sender has given the message up"));
         }
-        if progress.payload.len() < limit
-            && let Some(id) = progress.id
-            && let Some(mut delivery) = lock(&self.engine).delivery(id)
-        {
-            let more = delivery.take();
-            progress.payload = match progress.payload.len() {
-                0 => more,
-                _ if more.is_empty() => std::mem::take(&mut progress.payload),
-                _ => [&progress.payload[..], &more].concat().into(),
-            };
-        }
+        progress.fetch(&mut lock(&self.engine), limit);
         if progress.payload.is_empty() {
             return Ok(if progress.complete { None } else { Some(PyByteArray::new(py, &[])) });
         }

@@ -115,7 +115,8 @@ impl SessionCore {
         if let Some(config) =
             lock(&self.engine).session(self.id).as_mut().and_then(|session| session.config_mut())
         {
-            config.incoming_capacity = bytes;
+            config.strict_capacity = bytes > 0;
+            config.incoming_capacity = if bytes > 0 { bytes } else { usize::MAX };
         }
     }
 

@@ -139,8 +139,7 @@ impl TransportCore {
         this.look(&connection);
         connection.get().flush(py)?;
         let now = this.wire().clock.now;
-        connection.get().with(|engine| engine.unbind(None, now));
-        connection.get().unbound(py)?;
+        connection.get().unbound(py, now)?;
         this.wire().connection = None;
         connection.get().set_transport(None);
         connection.get().raise(py, Kind::ConnectionUnbound, connection.as_any());

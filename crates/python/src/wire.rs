@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use deuteron_codec::{AMQP_HEADER, SASL_HEADER};
 use deuteron_engine::sasl::{Password, SaslClientConfig};
 use deuteron_engine::{OutBuf, SaslConfig, Trace};
@@ -167,14 +167,27 @@ impl Wire {
     }
 
     /// A client's protocol header, which needs no connection.
-    pub(crate) fn greet(&mut self) {
-        if self.started || self.head_closed || self.tls.is_some() || self.greeted.is_some() {
+    pub(crate) fn greet(&mut self, server: bool) {
+        if server || self.started || self.head_closed || self.tls.is_some() || self.greeted.is_some() {
             return;
         }
         let header = if self.sasl.is_some() { SASL_HEADER } else { AMQP_HEADER }.bytes();
         self.greeted = Some(self.sasl.is_some());
         self.greeting = header.len();
         self.output.extend_from_slice(&header);
+    }
+
+    /// Takes what the engine has written, but for what has been said before.
+    pub(crate) fn put(&mut self, written: &mut OutBuf) {
+        while written.has_remaining() {
+            let chunk = written.chunk();
+            let length = chunk.len();
+            let fresh = &chunk[self.greeting.min(length)..];
+            self.greeting -= length - fresh.len();
+            self.sent.pass(fresh);
+            self.output.extend_from_slice(fresh);
+            written.advance(length);
+        }
     }
 
     /// What can be written to the peer now.

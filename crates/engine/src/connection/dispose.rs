@@ -76,8 +76,9 @@ impl Connection {
         if delivery.queued {
             link.queue.retain(|queued| *queued != id);
         }
-        if delivery.unread {
-            self.was_read(delivery.session, delivery.link, delivery.payload.len(), true);
+        let bytes = delivery.payload.len();
+        if delivery.unread || delivery.counted && bytes > 0 {
+            self.was_read(delivery.session, delivery.link, bytes, delivery.unread);
         }
     }
 

@@ -99,6 +99,7 @@ impl Connection {
         if session.local_channel.is_some() || !session.endpoint.local.is_open() {
             return;
         }
+        session.window.limit(session.room(self.config.max_frame_size));
         let begin = begin_frame(session, self.config.handle_max);
         if must_wait(wire, &begin) {
             wire.blocked_endpoints = true;
@@ -352,7 +353,7 @@ fn begin_frame(session: &Session, handle_max: u32) -> Begin {
     Begin {
         remote_channel: session.remote_channel,
         next_outgoing_id: session.window.next_outgoing.0,
-        incoming_window: config.incoming_window.max(1),
+        incoming_window: session.window.incoming(),
         outgoing_window: config.outgoing_window,
         handle_max,
         offered_capabilities: config.offered_capabilities.clone(),

@@ -88,9 +88,7 @@ impl Connection {
         if !std::mem::take(&mut session.flow_due) || !session.is_writable() {
             return;
         }
-        if session.window.half_used() && session.buffered <= session.config.incoming_capacity {
-            session.window.refill();
-        }
+        session.widen_window(self.config.max_frame_size);
         self.write_flow(id, None, false);
     }
 
@@ -133,9 +131,7 @@ impl Connection {
     pub(crate) fn write_flow(&mut self, id: SessionId, link: Option<LinkId>, echo: bool) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let (true, Some(channel)) = (session.is_writable(), session.local_channel) else { return };
-        if session.window.half_used() && session.buffered <= session.config.incoming_capacity {
-            session.window.refill();
-        }
+        session.widen_window(self.config.max_frame_size);
         let mut flow = Flow { echo, ..Flow::default() };
         session.window.fill(&mut flow, session.remote_begin.is_some(), session.config.outgoing_window);
         if let Some(link) = link.and_then(|id| self.links.get(id)) {

@@ -11,6 +11,7 @@ use crate::endpoint::EndpointState;
 use crate::event::Event;
 use crate::id::{DeliveryId, LinkId, SessionId};
 use crate::link::Link;
+use crate::session::Session;
 
 impl Connection {
     pub(crate) fn on_transfer(&mut self, channel: u16, transfer: Transfer, payload: Bytes, now: Instant) {
@@ -28,7 +29,7 @@ impl Connection {
             );
             return;
         }
-        let window_due = session.window.half_used() && !session.flow_due;
+        let window_due = !session.flow_due && session.may_widen(self.config.max_frame_size);
         let Some(link_id) = session.link_at(transfer.handle) else {
             let what = format!("transfer on handle {}, to which no link is attached", transfer.handle);
             self.session_violation(session_id, condition::UNATTACHED_HANDLE, what);
@@ -162,9 +163,7 @@ impl Connection {
             size => size,
         };
         delivery.received += payload.len() as u64;
-        if !delivery.locally_settled {
-            delivery.payload.push(payload);
-        }
+        keep(session, link, delivery, payload);
         if delivery.received > limit {
             link.partial = None;
             let what = format!("a message of more than {limit} bytes");
@@ -188,7 +187,9 @@ impl Connection {
         }
         delivery.unread = true;
         link.unread += 1;
-        session.buffered += delivery.payload.len();
+        if !delivery.counted {
+            session.buffered += delivery.payload.len();
+        }
         self.events.push_back(Event::Delivered(id));
         self.credit_used(link_id);
     }
@@ -205,8 +206,13 @@ impl Connection {
         delivery.on_wire = false;
         delivery.aborted = true;
         delivery.remotely_settled = true;
+        let locally_settled = delivery.locally_settled;
+        let dropped = if delivery.counted { delivery.payload.len() } else { 0 };
         delivery.payload = Default::default();
-        if delivery.locally_settled {
+        if dropped > 0 {
+            self.was_read(session_id, link_id, dropped, false);
+        }
+        if locally_settled {
             self.drop_delivery(id);
         } else {
             self.raise(Event::DeliveryAborted(id));
@@ -222,9 +228,9 @@ impl Connection {
         }
         let payload = delivery.payload.join();
         let was_unread = std::mem::take(&mut delivery.unread);
-        let (session, link) = (delivery.session, delivery.link);
-        if was_unread {
-            self.was_read(session, link, payload.len(), true);
+        let (session, link, counted) = (delivery.session, delivery.link, delivery.counted);
+        if was_unread || counted && !payload.is_empty() {
+            self.was_read(session, link, payload.len(), was_unread);
         }
         payload
     }
@@ -232,12 +238,13 @@ impl Connection {
     pub(crate) fn read_payload(&mut self, id: DeliveryId) -> Option<Bytes> {
         let delivery = self.deliveries.get_mut(id).filter(|delivery| !delivery.outgoing)?;
         let chunk = delivery.payload.pop()?;
-        let (session, link, unread) = (delivery.session, delivery.link, delivery.unread);
+        let (session, link, unread, counted) =
+            (delivery.session, delivery.link, delivery.unread, delivery.counted);
         let last = unread && delivery.payload.len() == 0;
         if last {
             delivery.unread = false;
         }
-        if unread {
+        if unread || counted {
             self.was_read(session, link, chunk.len(), last);
         }
         Some(chunk)
@@ -247,7 +254,7 @@ impl Connection {
     pub(crate) fn was_read(&mut self, session_id: SessionId, link_id: LinkId, bytes: usize, whole: bool) {
         if let Some(session) = self.sessions.get_mut(session_id) {
             session.buffered = session.buffered.saturating_sub(bytes);
-            if session.window.half_used() && !session.flow_due {
+            if !session.flow_due && session.may_widen(self.config.max_frame_size) {
                 session.flow_due = true;
                 self.mark_session(session_id);
             }
@@ -267,6 +274,18 @@ impl Connection {
             self.flow_due(link_id, false);
         }
     }
+}
+
+/// Keeps a part of a message, unless it was settled before it was whole.
+fn keep(session: &mut Session, link: &Link, delivery: &mut Delivery, payload: Bytes) {
+    if delivery.locally_settled {
+        return;
+    }
+    if session.config.strict_capacity && link.config.partial_events {
+        delivery.counted = true;
+        session.buffered += payload.len();
+    }
+    delivery.payload.push(payload);
 }
 
 /// 2.6.5 ends the session for any input to a link that was detached with an error. A peer whose messages were on the way

@@ -50,7 +50,7 @@ pub(crate) struct Session {
     pub(crate) names: [HashMap<String, LinkId>; 2],
     /// Attaches of ours that the peer has not answered, oldest first.
     pub(crate) awaiting: VecDeque<LinkId>,
-    /// Bytes of whole messages that were not taken.
+    /// Bytes of whole messages that were not taken, and of parts if they count.
     pub(crate) buffered: usize,
     /// `(number, time)`: deliveries from that number on were sent after that time. Kept only for settle deadlines.
     pub(crate) marks: VecDeque<(Serial, Instant)>,
@@ -88,6 +88,31 @@ impl Session {
         self.high_remote_handles.clear();
         self.marks.clear();
         self.settle_check = None;
+    }
+
+    /// How many frames the peer may be allowed now, with the longest frame that we take.
+    pub(crate) fn room(&self, max_frame_size: u32) -> u32 {
+        let most = self.config.incoming_window.max(1);
+        if !self.config.strict_capacity || max_frame_size == u32::MAX {
+            return if self.buffered <= self.config.incoming_capacity { most } else { 0 };
+        }
+        let free = self.config.incoming_capacity.saturating_sub(self.buffered);
+        let frames = u32::try_from(free / max_frame_size.max(1) as usize).unwrap_or(most).min(most);
+        // Where a frame may be longer than all that there is room for, they come one by one.
+        frames.max(u32::from(self.buffered == 0))
+    }
+
+    /// Lets the peer send more, if enough of what it was allowed is used up and there is room.
+    pub(crate) fn widen_window(&mut self, max_frame_size: u32) {
+        if self.window.half_used() {
+            self.window.refill(self.room(max_frame_size));
+        }
+    }
+
+    /// Whether a flow would let the peer send more.
+    pub(crate) fn may_widen(&self, max_frame_size: u32) -> bool {
+        self.window.half_used()
+            && (!self.config.strict_capacity || self.room(max_frame_size) > self.window.incoming())
     }
 
     /// Frames of this session may be written.

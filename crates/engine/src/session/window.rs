@@ -68,8 +68,18 @@ impl Window {
         self.incoming <= self.incoming_max / 2
     }
 
-    pub(crate) fn refill(&mut self) {
-        self.incoming = self.incoming_max;
+    /// Allows the peer so many frames from now on, or as many as it has been allowed before.
+    pub(crate) fn refill(&mut self, frames: u32) {
+        self.incoming = self.incoming.max(frames);
+    }
+
+    /// How many frames the first Begin allows.
+    pub(crate) fn limit(&mut self, frames: u32) {
+        (self.incoming, self.incoming_max) = (frames, frames);
+    }
+
+    pub(crate) fn incoming(&self) -> u32 {
+        self.incoming
     }
 
     /// The session's part of a flow; `begun` is whether the peer's Begin is here (2.7.4, next-incoming-id).
@@ -122,7 +132,7 @@ mod tests {
         assert!(window.half_used());
         assert_eq!(window.on_transfer(), Ok(()));
         assert_eq!(window.on_transfer(), Err(WindowViolation));
-        window.refill();
+        window.refill(2);
         assert_eq!(window.on_transfer(), Ok(()));
     }
 }

@@ -238,7 +238,7 @@ class Session(Endpoint, _core.SessionCore):
     @incoming_capacity.setter
     def incoming_capacity(self, capacity: int) -> None:
         self._capacity = capacity
-        self._incoming_capacity = capacity or 2**63 - 1
+        self._incoming_capacity = capacity
 
     @property
     def outgoing_window(self) -> int:
