@@ -7,6 +7,7 @@ use crate::connection::ConnectionCore;
 use crate::heartbeat::{self, Heartbeat};
 use crate::sasl::ServerSetup;
 use crate::state::ConditionParts;
+use crate::trace::Tracing;
 use crate::transport::{CAPACITY, TransportCore};
 use crate::wire::{of_tls, unencrypted};
 
@@ -54,7 +55,7 @@ impl TransportCore {
             };
             config.channel_max = wire.settings.channel_max;
             config.idle_timeout = Some(wire.settings.idle_timeout).filter(|timeout| !timeout.is_zero());
-            config.trace = wire.settings.trace.clone();
+            config.trace = wire.settings.trace.as_ref().and_then(Tracing::of_frames);
             config.sasl = sasl;
             engine.bind(security, wire.clock.now);
         });
@@ -77,6 +78,7 @@ impl TransportCore {
         };
         connection.get().with(|engine| engine.handle_input(&mut input, now));
         this.wire().input = input;
+        this.tell_tracer(py);
         this.look(&connection);
         connection.get().pump(py)
     }
@@ -130,6 +132,7 @@ impl TransportCore {
             if let Err(why) = wire.seal() {
                 drop(wire);
                 Self::refused(slf, why);
+                this.tell_tracer(py);
                 return connection.get().pump(py);
             }
             if ended && let Some(tls) = &mut wire.tls {
@@ -137,6 +140,7 @@ impl TransportCore {
             }
             (ended || wire.tls.as_ref().is_some_and(|tls| tls.failed)) && wire.outgoing().is_empty()
         };
+        this.tell_tracer(py);
         connection.get().pump(py)?;
         if ended {
             Self::end_head(slf);

@@ -29,6 +29,7 @@ mod session;
 mod state;
 mod terminus;
 mod tls;
+mod trace;
 mod traffic;
 mod transport;
 mod types;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Buf;
 use deuteron::tls::{subject_fields, subject_of};
-use deuteron_engine::Trace;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
@@ -15,6 +14,7 @@ use crate::event::Kind;
 use crate::names::lock;
 use crate::state::ConditionParts;
 use crate::tls::{Tls, TlsDomain};
+use crate::trace::Tracing;
 use crate::wire::Wire;
 
 /// What Python's `Transport` is built on.
@@ -301,6 +301,7 @@ impl TransportCore {
             }
             engine.handle_timeout(instant);
         });
+        this.tell_tracer(py);
         connection.get().pump(py)?;
         let next = connection.get().with(|engine| engine.poll_timeout());
         Ok(next.map_or(0.0, |next| this.wire().clock.seconds(next)))
@@ -448,22 +449,21 @@ impl TransportCore {
         Some((PyBytes::new(py, certificate), subject_of(certificate), subject_fields(certificate)))
     }
 
-    /// Calls `write(line)` with each frame from now on; None for no more.
-    fn _trace(&self, write: Option<Py<PyAny>>) {
-        self.wire().settings.trace = write.map(|write| {
-            Trace(Arc::new(move |line: &str| {
-                Python::attach(|py| {
-                    // A tracer that fails must not break the connection.
-                    let _ = write.call1(py, (line,));
-                });
-            }))
-        });
+    /// Calls `write(level, line)` with each frame from now on, and with all bytes; None for no more.
+    #[pyo3(signature = (write, frames=false, raw=false))]
+    fn _trace(&self, write: Option<Py<PyAny>>, frames: bool, raw: bool) {
+        let old = {
+            let trace = write.map(|write| Tracing::new(write, frames, raw));
+            std::mem::replace(&mut self.wire().settings.trace, trace)
+        };
+        drop(old);
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self.wire.try_lock() {
             Ok(wire) => {
                 visit.call(&wire.socket)?;
+                visit.call(wire.settings.trace.as_ref().map(|trace| &trace.write))?;
                 visit.call(&wire.connection)
             }
             Err(_) => Ok(()),
@@ -471,10 +471,10 @@ impl TransportCore {
     }
 
     fn __clear__(&self) {
-        let (connection, socket) = {
+        let dropped = {
             let mut wire = self.wire();
-            (wire.connection.take(), wire.socket.take())
+            (wire.connection.take(), wire.socket.take(), wire.settings.trace.take())
         };
-        drop((connection, socket));
+        drop(dropped);
     }
 }

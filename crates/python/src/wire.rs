@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use deuteron_codec::{AMQP_HEADER, SASL_HEADER};
 use deuteron_engine::sasl::{Password, SaslClientConfig};
-use deuteron_engine::{OutBuf, SaslConfig, Trace};
+use deuteron_engine::{OutBuf, SaslConfig};
 use pyo3::prelude::*;
 
 use crate::connection::ConnectionCore;
@@ -13,6 +13,7 @@ use crate::heartbeat::Heartbeat;
 use crate::sasl::{Exchange, Sasl, ServerSetup};
 use crate::state::ConditionParts;
 use crate::tls::{Opened, Tls};
+use crate::trace::{Tracing, Way};
 
 #[derive(Default)]
 pub(crate) struct Wire {
@@ -54,7 +55,7 @@ pub(crate) struct Settings {
     pub(crate) idle_timeout: Duration,
     pub(crate) require_auth: bool,
     pub(crate) require_encryption: bool,
-    pub(crate) trace: Option<Trace>,
+    pub(crate) trace: Option<Tracing>,
 }
 
 impl Default for Settings {
@@ -112,7 +113,9 @@ impl FrameCount {
         self.skip == 0 && self.head.is_empty()
     }
 
-    pub(crate) fn pass(&mut self, mut bytes: &[u8]) {
+    /// Gives the protocols whose headers end among the bytes.
+    pub(crate) fn pass(&mut self, mut bytes: &[u8]) -> Vec<u8> {
+        let mut protocols = Vec::new();
         while !bytes.is_empty() {
             let skipped = self.skip.min(bytes.len());
             self.skip -= skipped;
@@ -124,10 +127,13 @@ impl FrameCount {
                 if head != b"AMQP" {
                     self.frames += 1;
                     self.skip = (u32::from_be_bytes(*head) as usize).saturating_sub(8);
+                } else {
+                    protocols.push(self.head[4]);
                 }
                 self.head.clear();
             }
         }
+        protocols
     }
 }
 
@@ -162,7 +168,10 @@ impl Wire {
                 Opened::Forbidden => return Err(unencrypted()),
             },
         }
-        self.received.pass(&self.input[before..]);
+        let headers = self.received.pass(&self.input[before..]);
+        if let Some(trace) = &mut self.settings.trace {
+            trace.bytes(Way::In, &self.input[before..], &headers);
+        }
         Ok(())
     }
 
@@ -184,7 +193,10 @@ impl Wire {
             let length = chunk.len();
             let fresh = &chunk[self.greeting.min(length)..];
             self.greeting -= length - fresh.len();
-            self.sent.pass(fresh);
+            let headers = self.sent.pass(fresh);
+            if let Some(trace) = &mut self.settings.trace {
+                trace.bytes(Way::Out, fresh, &headers);
+            }
             self.output.extend_from_slice(fresh);
             written.advance(length);
         }

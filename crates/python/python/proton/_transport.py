@@ -19,8 +19,17 @@ __all__ = ["SASL", "SSL", "SSLDomain", "SSLSessionDetails", "Transport"]
 _TRUE = ("true", "1", "yes", "on")
 
 
-def _traced_by_environment() -> bool:
-    return os.environ.get("PN_TRACE_FRM", "").lower() in _TRUE
+_SUBSYSTEMS = {"FRAME": "AMQP", "RAW": "IO", "TRACE": "*ALL*"}
+
+
+def _traced_by_environment() -> int:
+    """What ``PN_TRACE_FRM``, ``PN_TRACE_RAW`` and ``PN_LOG`` ask for."""
+    levels = os.environ.get("PN_LOG", "").upper().replace("+", "").split()
+    flags = Transport.TRACE_OFF
+    for flag, name, level in ((Transport.TRACE_FRM, "FRM", "FRAME"), (Transport.TRACE_RAW, "RAW", "RAW")):
+        if os.environ.get(f"PN_TRACE_{name}", "").lower() in _TRUE or level in levels or "ALL" in levels:
+            flags |= flag
+    return flags
 
 
 class Transport(_core.TransportCore):
@@ -43,8 +52,9 @@ class Transport(_core.TransportCore):
         self._tracer: Callable[[Any, str], None] | None = None
         self._sasl: SASL | None = None
         self._ssl: SSL | None = None
-        if _traced_by_environment():
-            self.trace(Transport.TRACE_FRM)
+        flags = _traced_by_environment()
+        if flags:
+            self.trace(flags)
 
     @staticmethod
     def wrap(impl: Any) -> Any:
@@ -75,15 +85,20 @@ class Transport(_core.TransportCore):
         self._push(binary)
 
     def trace(self, n: int) -> None:
-        """Says what is to be traced: TRACE_FRM for frames."""
-        self._trace(self._write_trace if n & Transport.TRACE_FRM else None)
+        """Says what is to be traced: TRACE_FRM for frames, TRACE_RAW for bytes. Set it before the first byte."""
+        frames, raw = bool(n & Transport.TRACE_FRM), bool(n & Transport.TRACE_RAW)
+        self._trace(self._write_trace if frames or raw else None, frames, raw)
 
-    def _write_trace(self, line: str) -> None:
+    def _write_trace(self, level: str, line: str) -> None:
+        header = level == "FRAME" and line.startswith("  ")
+        if header and line.endswith(" 1.0.0"):
+            line = line[: -len(" 1.0.0")]
         tracer = self._tracer
         if tracer is not None:
-            tracer(self, line)
-        else:
-            sys.stderr.write(f"[{id(self):#x}]: AMQP:FRAME:{line}\n")
+            tracer(self, f"{level}: {line}")
+            return
+        subsystem = "SASL" if header and line.endswith(" SASL") else _SUBSYSTEMS[level]
+        sys.stderr.write(f"[{id(self):#x}]:{subsystem:>5}:{level:>5}:{line}\n")
 
     @property
     def tracer(self) -> Callable[[Any, str], None] | None:
@@ -96,7 +111,7 @@ class Transport(_core.TransportCore):
 
     def log(self, message: str) -> None:
         """Writes a line into the trace."""
-        self._write_trace(message)
+        self._write_trace("TRACE", message)
 
     @property
     def condition(self) -> Condition | None:
