@@ -43,6 +43,7 @@ check "layering" scripts/layering.sh
 check "clippy" cargo clippy $locked --quiet --keep-going --workspace --all-targets --all-features -- -D warnings
 check "rustdoc" env RUSTDOCFLAGS="-D warnings" cargo doc $locked --quiet --workspace --no-deps --all-features
 check "python" python_lint
+check "types of the Python package" scripts/typing.sh
 check "javascript" peers_syntax
 check "go" go_lint
 check "shell" shells

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs what tests, lints and benchmarks need beside Rust, under .peers/:  peers.sh [test|wheel|ruff|bench]...   (default: test)
+# Installs what tests, lints and benchmarks need beside Rust, under .peers/:  peers.sh [test|wheel|typing|ruff|bench]...   (default: test)
 #   test    pytest, maturin, Qpid Proton's Python package, with TLS and SASL, rhea, go-amqp, fe2o3-amqp, tshark, Apache
 #           ActiveMQ Artemis and RabbitMQ, 3.10 and 4.0
 #   wheel   maturin and zig, which build wheels
+#   typing  mypy and pyright
 #   ruff    the linter of the Python files
 #   bench   Proton's C and C++ libraries, for the programs that ours are measured beside
 # What cannot be installed is listed in .peers/missing, one "name: reason" a line. That is an error only when CI is set.
@@ -10,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-readonly PROTON=0.40.0 PYTEST=9.2.0 RUFF=0.17.6 MATURIN=1.16.0 ZIG=0.17.1 ARTEMIS=2.40.0
+readonly PROTON=0.40.0 PYTEST=9.2.0 RUFF=0.17.6 MATURIN=1.16.0 ZIG=0.17.1 MYPY=2.4.1 PYRIGHT=1.1.414 ARTEMIS=2.40.0
 readonly PROTON_LIBRARIES="libssl-dev libsasl2-dev libsasl2-modules sasl2-bin pkg-config gcc python3-dev"
 mkdir -p .peers/log
 touch .peers/missing
@@ -254,6 +255,25 @@ wheel() {
     touch "$stamp"
 }
 
+# pyright comes from npm: pip's package of that name only fetches it from there.
+typing() {
+    local stamp=".peers/typing/.installed-$MYPY-$PYRIGHT" reason
+    [ -e "$stamp" ] && return
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        reason=$(debian nodejs npm) || { missing typing "$reason"; return; }
+    fi
+    reason=$(venv typing) || { missing typing "$reason"; return; }
+    if ! .peers/typing/bin/pip install -q "mypy==$MYPY" >> .peers/log/typing 2>&1; then
+        missing typing "pip could not install mypy $MYPY (see .peers/log/typing)"
+        return
+    fi
+    if ! npm install --prefix .peers/typing --no-audit --no-fund "pyright@$PYRIGHT" >> .peers/log/typing 2>&1 < /dev/null; then
+        missing typing "npm could not install pyright $PYRIGHT (see .peers/log/typing)"
+        return
+    fi
+    touch "$stamp"
+}
+
 proton_c() {
     local reason
     reason=$(debian libqpid-proton11-dev libqpid-proton-cpp12-dev gcc g++) || { missing proton-c "$reason"; return; }
@@ -268,9 +288,10 @@ for what in "${@:-test}"; do
     case $what in
         test) install python; install wheel; install proton; install rhea; install go-amqp; install fe2o3; install tshark; install artemis; install rabbitmq3; install rabbitmq4 ;;
         wheel) install wheel ;;
+        typing) install typing ;;
         ruff) install ruff ;;
         bench) install proton-c ;;
-        *) echo "peers.sh: unknown: $what (use test, wheel, ruff, bench)" >&2; exit 2 ;;
+        *) echo "peers.sh: unknown: $what (use test, wheel, typing, ruff, bench)" >&2; exit 2 ;;
     esac
 done
 if [ -s .peers/missing ] && [ -n "${CI:-}" ]; then

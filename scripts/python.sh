@@ -21,6 +21,8 @@ if ! absent python; then
     echo "installing crates/python into .peers/python"
     if CARGO_TARGET_DIR=$target MATURIN_PEP517_ARGS="--profile dev ${CI:+--locked}" .peers/python/bin/pip install -q --force-reinstall --no-deps ./crates/python \
         > .peers/log/python-package 2>&1; then
+        echo "types of the Python package"
+        scripts/typing.sh stubs .peers/python/bin/python || status=1
         echo "tests of the Python package"
         .peers/python/bin/python -m pytest -q crates/python/tests "$@" || status=1
     else

@@ -385,11 +385,13 @@ impl Delivery {
         self.peer_state()
     }
 
+    /// The state that we have given: ACCEPTED and so on; 0 for none.
     #[getter]
     fn local_state(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         kind_of_state(py, self._local_state())
     }
 
+    /// The state that the peer has given: ACCEPTED and so on; 0 for none.
     #[getter]
     fn remote_state(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         kind_of_state(py, self._remote_state())

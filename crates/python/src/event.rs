@@ -66,6 +66,7 @@ impl EventBase {
         Self { event_type: Slot::with(r#type.map(Bound::unbind)) }
     }
 
+    /// What kind of event it is.
     #[getter]
     fn r#type<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.event_type.get(py)

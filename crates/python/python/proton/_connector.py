@@ -85,6 +85,10 @@ def schedule_of(reconnect: Any) -> Iterable[float] | None:
 class ReconnectFailed(ApplicationEvent):
     """``on_reconnect_failed``: no further attempt will be made to connect. ``condition`` is that of the last one."""
 
+    connection: Any
+    container: Any
+    reactor: Any
+
     def __init__(self, connection: Any, condition: Condition | None) -> None:
         super().__init__("reconnect_failed", connection=connection, subject=condition)
         self.condition = condition

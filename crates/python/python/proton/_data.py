@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from deuteron import _core
 
+from ._data_scalars import Scalars
 from ._data_values import to_binary, to_bool, to_char, to_decimal128, to_symbol, to_text, whole_number
 from ._exceptions import DataException
 from ._node import Node, encodable
@@ -62,7 +63,7 @@ __all__ = [
 ]
 
 
-class Data:
+class Data(Scalars):
     """Values in a tree. The cursor stands on a node, or before the first one of its level; ``put`` adds behind it."""
 
     NULL = 1

@@ -27,7 +27,7 @@ class Endpoint:
     condition: Condition | None = None
 
     @property
-    def remote_condition(self) -> Condition | None:
+    def remote_condition(self) -> Condition | Any:
         """Why the peer closed it, if it said so."""
         return from_parts(self._remote_condition())  # type: ignore[attr-defined]
 
@@ -68,6 +68,9 @@ class Connection(Endpoint, _core.ConnectionCore):
     """A connection (2.4): what runs over a transport, and outlives it."""
 
     container: Any = None
+    url: Any
+    _reactor: Any
+    _session_policy: Any
     user: str | None = None
     authorization: str | None = None
     properties: Any = None

@@ -122,9 +122,10 @@ def _complete_event() -> None:
         setattr(Event, constant, by_number[number])
     for name in _OF_CONTAINER:
         setattr(Event, name.upper(), EventType(name))
-    Event.clazz = property(_clazz)
-    Event.__getattr__ = _other_attribute
-    Event.__repr__ = _representation
+    native: Any = Event
+    native.clazz = property(_clazz)
+    native.__getattr__ = _other_attribute
+    native.__repr__ = _representation
     _core.register("event_types", by_number)
 
 

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from ._endpoint_handlers import EndpointStateHandler
+from ._events import Event
 from ._flow_handlers import CFlowController, CHandshaker, FlowController, Handshaker
 from ._handler import Handler
 from ._iohandler import ConnectSelectable, IOHandler, PythonIO
@@ -60,7 +61,7 @@ class MessagingHandler(Handler, Acking):
         self.handlers.append(OutgoingMessageHandler(auto_settle, self))
         self.fatal_conditions = ["amqp:unauthorized-access"]
 
-    def on_transport_error(self, event: Any) -> None:
+    def on_transport_error(self, event: Event) -> None:
         """The connection's transport has failed. Logs it, and closes the connection if retrying would not help."""
         condition = event.transport.condition
         if not condition:
@@ -70,83 +71,83 @@ class MessagingHandler(Handler, Acking):
         if condition.name in self.fatal_conditions and event.connection is not None:
             event.connection.close()
 
-    def on_connection_error(self, event: Any) -> None:
+    def on_connection_error(self, event: Event) -> None:
         """The peer has closed the connection with an error. Logs it."""
         EndpointStateHandler.print_error(event.connection, "connection")
 
-    def on_session_error(self, event: Any) -> None:
+    def on_session_error(self, event: Event) -> None:
         """The peer has closed the session with an error. Logs it and closes the connection."""
         EndpointStateHandler.print_error(event.session, "session")
         event.connection.close()
 
-    def on_link_error(self, event: Any) -> None:
+    def on_link_error(self, event: Event) -> None:
         """The peer has closed the link with an error. Logs it and closes the connection."""
         EndpointStateHandler.print_error(event.link, "link")
         event.connection.close()
 
-    def on_reactor_init(self, event: Any) -> None:
+    def on_reactor_init(self, event: Event) -> None:
         """The loop starts. Calls ``on_start``."""
         self.on_start(event)
 
-    def on_start(self, event: Any) -> None:
+    def on_start(self, event: Event) -> None:
         """The loop starts: the place to connect and to listen."""
 
-    def on_connection_closed(self, event: Any) -> None:
+    def on_connection_closed(self, event: Event) -> None:
         """Both sides have closed the connection."""
 
-    def on_session_closed(self, event: Any) -> None:
+    def on_session_closed(self, event: Event) -> None:
         """Both sides have closed the session."""
 
-    def on_link_closed(self, event: Any) -> None:
+    def on_link_closed(self, event: Event) -> None:
         """Both sides have closed the link."""
 
-    def on_connection_closing(self, event: Any) -> None:
+    def on_connection_closing(self, event: Event) -> None:
         """The peer has closed the connection, which this side closes next."""
 
-    def on_session_closing(self, event: Any) -> None:
+    def on_session_closing(self, event: Event) -> None:
         """The peer has closed the session, which this side closes next."""
 
-    def on_link_closing(self, event: Any) -> None:
+    def on_link_closing(self, event: Event) -> None:
         """The peer has closed the link, which this side closes next."""
 
-    def on_disconnected(self, event: Any) -> None:
+    def on_disconnected(self, event: Event) -> None:
         """The network connection is lost, or an attempt to make one has failed."""
 
-    def on_sendable(self, event: Any) -> None:
+    def on_sendable(self, event: Event) -> None:
         """A sender has credit: messages can be sent at once."""
 
-    def on_accepted(self, event: Any) -> None:
+    def on_accepted(self, event: Event) -> None:
         """The peer has accepted a message."""
 
-    def on_rejected(self, event: Any) -> None:
+    def on_rejected(self, event: Event) -> None:
         """The peer has rejected a message."""
 
-    def on_released(self, event: Any) -> None:
+    def on_released(self, event: Event) -> None:
         """The peer has given a message back. ``event.delivery`` tells whether as it was or modified."""
 
-    def on_settled(self, event: Any) -> None:
+    def on_settled(self, event: Event) -> None:
         """The peer has settled a message."""
 
-    def on_message(self, event: Any) -> None:
+    def on_message(self, event: Event) -> None:
         """A message has arrived, in ``event.message``."""
 
 
 class TransactionHandler:
     """The methods that tell what becomes of a transaction, which is in ``event.transaction``."""
 
-    def on_transaction_declared(self, event: Any) -> None:
+    def on_transaction_declared(self, event: Event) -> None:
         """The transaction has begun."""
 
-    def on_transaction_committed(self, event: Any) -> None:
+    def on_transaction_committed(self, event: Event) -> None:
         """The transaction is committed."""
 
-    def on_transaction_aborted(self, event: Any) -> None:
+    def on_transaction_aborted(self, event: Event) -> None:
         """The transaction is rolled back."""
 
-    def on_transaction_declare_failed(self, event: Any) -> None:
+    def on_transaction_declare_failed(self, event: Event) -> None:
         """The transaction could not begin."""
 
-    def on_transaction_commit_failed(self, event: Any) -> None:
+    def on_transaction_commit_failed(self, event: Event) -> None:
         """The transaction could not be committed."""
 
 

@@ -108,7 +108,7 @@ class Container(Reactor):
 
     def __init__(self, *handlers: Any, **kwargs: Any) -> None:
         super().__init__(*handlers, **kwargs)
-        self.ssl: SSLConfig | None = SSLConfig() if SSL.present() else None
+        self.ssl: SSLConfig | Any = SSLConfig() if SSL.present() else None
         self.container_id = kwargs.get("container_id") or str(_generate_uuid())
         self.allow_insecure_mechs = True
         self.allowed_mechs: str | list[str] | None = None
@@ -145,7 +145,7 @@ class Container(Reactor):
             url = arguments.pop("url")
             ssl_domain = arguments.pop("ssl_domain", None)
             kwargs.update(arguments)
-        where = [Url(item) for item in (urls or [url])]
+        where = [Url(item) for item in urls or [url or ""]]
         for item in where:
             int(item.port)  # A name that is no service is an error here, not later in the loop.
         return self._connect(where, handler, schedule_of(reconnect), heartbeat, ssl_domain, kwargs)

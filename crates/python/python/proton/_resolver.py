@@ -68,8 +68,8 @@ class Resolver:
         self._answers: Any = queue.SimpleQueue()
         self._awaited = 0
         self._selectable: Selectable | None = None
-        self._wake: socket.socket | None = None
-        self._woken: socket.socket | None = None
+        self._wake: Any = None
+        self._woken: Any = None
 
     def look_up(self, host: str, port: int, found: Found) -> None:
         """Calls ``found(addresses, error)`` on the loop's thread: at once for an address."""

@@ -11,7 +11,7 @@ class Selectable:
     """A descriptor, taken from ``fileno()`` of a delegate, and what to wait for on it."""
 
     def __init__(self, delegate: Any | None, reactor: Any) -> None:
-        self._delegate = delegate
+        self._delegate: Any = delegate
         self._reactor = reactor
         self._transport: Any | None = None
         self._deadline = 0.0

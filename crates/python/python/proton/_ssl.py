@@ -129,6 +129,8 @@ class SSL:
     CERT_COMMON_NAME = 5
 
     _transport: Any
+    _domain: SSLDomain
+    _session_details: SSLSessionDetails | None
 
     @staticmethod
     def present() -> bool:

@@ -123,6 +123,6 @@ def _send(self: Any, obj: Any, tag: str | None = None) -> Delivery:
     return delivery
 
 
-_handlers.IncomingMessageHandler = IncomingMessageHandler
-_handlers.OutgoingMessageHandler = OutgoingMessageHandler
-_endpoints.Sender.send = _send
+_handlers.IncomingMessageHandler = IncomingMessageHandler  # type: ignore[misc]
+_handlers.OutgoingMessageHandler = OutgoingMessageHandler  # type: ignore[misc]
+_endpoints.Sender.send = _send  # type: ignore[method-assign]

@@ -114,7 +114,7 @@ class Transport(_core.TransportCore):
         self._write_trace("TRACE", message)
 
     @property
-    def condition(self) -> Condition | None:
+    def condition(self) -> Condition | Any:
         """What the transport failed of, if it did."""
         return from_parts(self._condition)
 

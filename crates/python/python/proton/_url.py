@@ -16,6 +16,8 @@ class Url:
     class Port(int):
         """A port number that equals its service name as well."""
 
+        name: str
+
         def __new__(cls, value: Any) -> Any:
             """A port, of its number or its name."""
             port = super().__new__(cls, cls._port_int(value))

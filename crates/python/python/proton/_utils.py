@@ -38,7 +38,7 @@ class LinkDetached(LinkException):
         condition = link.remote_condition
         if condition:
             text = f"{kind} {link.name} {where} {_address(link)} closed due to: {condition}"
-            self.condition = condition.name
+            self.condition: str | None = condition.name
         else:
             text = f"{kind} {link.name} {where} {_address(link)} closed by peer"
             self.condition = None
@@ -168,7 +168,7 @@ class Fetcher(MessagingHandler):
             self.unsettled.append(delivery)
         return message
 
-    def settle(self, state: int | None = None) -> None:
+    def settle(self, state: int | None = None) -> None:  # type: ignore[override]  # as Proton has it
         """Settles the oldest message that was taken. ``IndexError`` if there is none."""
         delivery = self.unsettled.popleft()
         if state:
@@ -298,7 +298,7 @@ class BlockingConnection(Handler):
         receiver = self.container.create_receiver(
             self.conn, address, name=name, dynamic=dynamic, handler=handler or fetcher, options=options
         )
-        return BlockingReceiver(self, receiver, fetcher, credit=0 if fetcher is not None else credit)
+        return BlockingReceiver(self, receiver, fetcher, credit=credit if fetcher is None and credit else 0)
 
     def close(self) -> None:
         """Closes the connection, waits for the peer to do so, and lets go of everything. A second call does nothing."""
