@@ -22,8 +22,8 @@ SECONDS = 25
 
 
 def broker_command():
-    """The ``deuteron`` command: that in DEUTERON_BROKER, else one that was built here, else one on the path."""
-    named = os.environ.get("DEUTERON_BROKER")
+    """The ``deuteron`` command: in DEUTERON_BROKER or DEUTERON, else one that was built here, else on the path."""
+    named = os.environ.get("DEUTERON_BROKER") or os.environ.get("DEUTERON")
     if named:
         return named
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from ._acceptor import Acceptor
@@ -119,7 +120,7 @@ class Container(Reactor):
     def connect(
         self,
         url: str | Url | None = None,
-        urls: list[str | Url] | None = None,
+        urls: Sequence[str | Url] | None = None,
         address: str | None = None,
         handler: Any | None = None,
         reconnect: Any = None,

@@ -6,7 +6,7 @@ import collections
 import contextlib
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ._connector import without_password
@@ -243,7 +243,7 @@ class BlockingConnection(Handler):
         container: Any = None,
         ssl_domain: Any = None,
         heartbeat: float | None = None,
-        urls: list | None = None,
+        urls: Sequence[str | Url] | None = None,
         reconnect: Any = None,
         **kwargs: Any,
     ) -> None:
