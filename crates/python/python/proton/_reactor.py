@@ -12,7 +12,7 @@ from ._config import connect_arguments, default_config
 from ._config import default_port as _get_default_port_for_scheme
 from ._connector import Backoff, Connector, ReconnectFailed, delay_iter, schedule_of
 from ._data import PropertyDict, SymbolList, symbol
-from ._endpoints import Connection, Session
+from ._endpoints import Connection, Receiver, Sender, Session
 from ._link_options import (
     AtLeastOnce,
     AtMostOnce,
@@ -100,7 +100,10 @@ class SessionPerConnection:
 
 
 class Container(Reactor):
-    """Connections, listeners and timers, with the loop that they live in.
+    """Connections, listeners and timers, with the loop that they live in: ``Container(Program()).run()``.
+
+    The handlers get the events; ``run()`` begins with ``on_start`` and returns when there is nothing left to wait for.
+    In between, all but an :class:`EventInjector` belongs to the thread that called it.
 
     Keyword arguments: ``container_id`` (random if not given), ``global_handler`` (in place of the standard I/O). The
     attributes ``user``, ``password``, ``sasl_enabled``, ``allowed_mechs``, ``allow_insecure_mechs`` and ``ssl`` are the
@@ -212,7 +215,7 @@ class Container(Reactor):
         handler: Any | None = None,
         tags: Any | None = None,
         options: Options = None,
-    ) -> Any:
+    ) -> Sender:
         """Opens a sender to ``target`` on a connection or session; on a new connection if ``context`` is a url.
 
         The path of a url is the target if none is given. ``tags``: an iterator of delivery tags, or a function.
@@ -243,7 +246,7 @@ class Container(Reactor):
         dynamic: bool = False,
         handler: Any | None = None,
         options: Options = None,
-    ) -> Any:
+    ) -> Receiver:
         """Opens a receiver of ``source`` on a connection or session; on a new connection if ``context`` is a url.
 
         The path of a url is the source if none is given. ``dynamic``: the peer makes a source for this receiver.
