@@ -7,6 +7,7 @@ use pyo3::exceptions::{PyKeyError, PyOverflowError, PyTypeError, PyUnicodeEncode
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
+use crate::array;
 use crate::types::{Types, types};
 
 /// How deep values may be nested.
@@ -225,7 +226,7 @@ impl Encoder<'_> {
         let elements = elements.cast::<PyTuple>()?;
         let kind: u32 = object.getattr(pyo3::intern!(py, "type"))?.extract()?;
         let descriptor = object.getattr(pyo3::intern!(py, "descriptor"))?;
-        let code = array_code(kind).ok_or_else(|| {
+        let code = array::code(kind).ok_or_else(|| {
             PyErr::new::<PyTypeError, _>(format!("{kind} is no type that an array can be of"))
         })?;
         self.compound(codes::ARRAY32, elements.len(), |own| {
@@ -238,12 +239,9 @@ impl Encoder<'_> {
             for element in elements {
                 one.clear();
                 Encoder { types: own.types, out: &mut one, depth: own.depth }.value(&element)?;
-                widen(&one, code, own.out).ok_or_else(|| {
-                    PyErr::new::<PyTypeError, _>(format!(
-                        "{} is not of the array's type",
-                        element.repr().map_or_else(|_| "an element".into(), |text| text.to_string())
-                    ))
-                })?;
+                if array::widen(&one, code, own.out).is_none() {
+                    array::convert(&element, code, own.out)?;
+                }
             }
             Ok(())
         })
@@ -279,62 +277,4 @@ fn not_ascii(object: &Bound<'_, PyAny>, text: &str) -> PyErr {
             "ordinal not in range(128)",
         )),
     }
-}
-
-/// The constructor that the elements of an array of one of Proton's types have.
-fn array_code(kind: u32) -> Option<u8> {
-    Some(match kind {
-        1 => codes::NULL,
-        2 => codes::BOOLEAN,
-        3 => codes::UBYTE,
-        4 => codes::BYTE,
-        5 => codes::USHORT,
-        6 => codes::SHORT,
-        7 => codes::UINT,
-        8 => codes::INT,
-        9 => codes::CHAR,
-        10 => codes::ULONG,
-        11 => codes::LONG,
-        12 => codes::TIMESTAMP,
-        13 => codes::FLOAT,
-        14 => codes::DOUBLE,
-        15 => codes::DECIMAL32,
-        16 => codes::DECIMAL64,
-        17 => codes::DECIMAL128,
-        18 => codes::UUID,
-        19 => codes::VBIN32,
-        20 => codes::STR32,
-        21 => codes::SYM32,
-        23 => codes::ARRAY32,
-        24 => codes::LIST32,
-        25 => codes::MAP32,
-        _ => return None,
-    })
-}
-
-/// Appends an encoded value as an element of an array with this constructor: without its own, and as long as that one says. None if
-/// it is of another type.
-fn widen(value: &[u8], code: u8, out: &mut BytesMut) -> Option<()> {
-    let (&own, rest) = value.split_first()?;
-    if own == code {
-        out.put_slice(rest);
-        return Some(());
-    }
-    match (own, code) {
-        (codes::TRUE, codes::BOOLEAN) => out.put_u8(1),
-        (codes::FALSE, codes::BOOLEAN) => out.put_u8(0),
-        (codes::UINT0, codes::UINT) => out.put_u32(0),
-        (codes::SMALLUINT, codes::UINT) => out.put_u32(u32::from(*rest.first()?)),
-        (codes::ULONG0, codes::ULONG) => out.put_u64(0),
-        (codes::SMALLULONG, codes::ULONG) => out.put_u64(u64::from(*rest.first()?)),
-        (codes::SMALLINT, codes::INT) => out.put_i32(i32::from(*rest.first()? as i8)),
-        (codes::SMALLLONG, codes::LONG) => out.put_i64(i64::from(*rest.first()? as i8)),
-        (codes::VBIN8, codes::VBIN32) | (codes::STR8, codes::STR32) | (codes::SYM8, codes::SYM32) => {
-            out.put_u32(u32::from(*rest.first()?));
-            out.put_slice(rest.get(1..)?);
-        }
-        (codes::LIST0, codes::LIST32) => out.put_slice(&[0, 0, 0, 4, 0, 0, 0, 0]),
-        _ => return None,
-    }
-    Some(())
 }

@@ -6,6 +6,7 @@
 
 use pyo3::prelude::*;
 
+mod array;
 mod collector;
 mod connection;
 mod decode;

@@ -11,6 +11,7 @@ from proton import (
     Data,
     DataException,
     Described,
+    Message,
     byte,
     char,
     decimal128,
@@ -338,3 +339,35 @@ def test_names_of_types():
         Data.type_name(99)
     assert ulong in Data.put_mappings
     assert Data.ULONG in Data.get_mappings
+
+
+@pytest.mark.parametrize(
+    ("array", "elements"),
+    [
+        (Array(UNDESCRIBED, Data.INT, 1, -2), (int32(1), int32(-2))),
+        (Array(UNDESCRIBED, Data.ULONG, 1), (ulong(1),)),
+        (Array(UNDESCRIBED, Data.BOOL, 1, 0), (True, False)),
+        (Array(UNDESCRIBED, Data.TIMESTAMP, 5), (timestamp(5),)),
+        (Array(UNDESCRIBED, Data.LONG, int32(1)), (1,)),
+        (Array(UNDESCRIBED, Data.SYMBOL, "a"), (symbol("a"),)),
+        (Array(UNDESCRIBED, Data.STRING, b"a"), ("a",)),
+    ],
+)
+def test_elements_of_arrays_become_of_its_type(array, elements):
+    message = Message()
+    message.decode(Message(body=array).encode())
+    assert message.body.elements == elements
+    assert [type(element) for element in message.body.elements] == [type(element) for element in elements]
+
+
+@pytest.mark.ours
+def test_elements_that_an_array_cannot_hold_are_an_error():
+    for kind, element in ((Data.UBYTE, 300), (Data.UINT, -1), (Data.INT, 2**40)):
+        with pytest.raises(OverflowError, match=f"{element} is out of the range"):
+            Message(body=Array(UNDESCRIBED, kind, element)).encode()
+    for kind, element in ((Data.INT, 1.5), (Data.STRING, 1), (Data.UUID, 1), (Data.STRING, b"\xff")):
+        with pytest.raises(TypeError, match="is not of the array's type"):
+            Message(body=Array(UNDESCRIBED, kind, element)).encode()
+    message = Message()
+    message.decode(Message(body=Array(UNDESCRIBED, Data.DOUBLE, 1)).encode())
+    assert message.body.elements == (1.0,)
