@@ -11,6 +11,7 @@ mod collector;
 mod connection;
 mod decode;
 mod delivery;
+mod detect;
 mod dispatch;
 mod encode;
 mod event;

@@ -126,7 +126,8 @@ impl TransportCore {
         this.wire().connection = Some(connection.clone().unbind());
         connection.get().set_transport(Some(slf.as_any().clone().unbind()));
         connection.get().raise(py, Kind::ConnectionBound, connection.as_any());
-        if !this.wire().input.is_empty() {
+        let waiting = this.wire().input.clone();
+        if !waiting.is_empty() && Self::detect(slf, &waiting) {
             Self::read(slf)?;
         }
         Ok(true)
@@ -175,12 +176,15 @@ impl TransportCore {
     /// Takes bytes that came from the peer.
     fn _push(slf: &Bound<'_, Self>, bytes: &[u8]) -> PyResult<usize> {
         {
-            let mut wire = slf.get().wire();
+            let wire = slf.get().wire();
             if wire.tail_closed {
                 return Ok(0);
             }
-            let taken = wire.take_in(bytes);
             drop(wire);
+            if !Self::detect(slf, bytes) {
+                return Ok(bytes.len());
+            }
+            let taken = slf.get().wire().take_in(bytes);
             if let Err(why) = taken {
                 Self::refused(slf, why);
                 return Ok(bytes.len());

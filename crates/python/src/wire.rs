@@ -39,6 +39,8 @@ pub(crate) struct Wire {
     pub(crate) sent: FrameCount,
     pub(crate) exchange: Exchange,
     pub(crate) tls: Option<Tls>,
+    /// A server has looked at what its client speaks.
+    pub(crate) detected: bool,
     /// What the bytes go through, where the container's loop moves them.
     pub(crate) socket: Option<Py<PyAny>>,
     /// There is one from when the peer asks for a sign of life.
