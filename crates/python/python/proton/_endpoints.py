@@ -208,6 +208,14 @@ class Connection(Endpoint, _core.ConnectionCore):
         links = self._links(mask)
         return links[0] if links else None
 
+    def sessions(self, mask: int) -> Iterator[Session]:
+        """The sessions whose state fits, the oldest first."""
+        return iter(self._sessions(mask))
+
+    def links(self, mask: int) -> Iterator[Link]:
+        """The links whose state fits, the oldest first."""
+        return iter(self._links(mask))
+
     def free(self) -> None:
         """Lets go of the connection with all that belongs to it."""
         self._free()

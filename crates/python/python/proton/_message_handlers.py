@@ -76,8 +76,18 @@ class Acking:
         """Rejects and settles: the message is invalid or cannot be dealt with."""
         self.settle(delivery, Delivery.REJECTED)
 
-    def release(self, delivery: Any, delivered: bool = True) -> None:
-        """Gives the message back for redelivery. ``delivered`` counts it as an attempt at delivery."""
+    def release(
+        self, delivery: Any, delivered: bool = True, failed: bool | None = None, undeliverable: bool | None = None
+    ) -> None:
+        """Gives the message back for redelivery. ``delivered`` counts it as an attempt at delivery.
+
+        ``failed`` and ``undeliverable`` say what became of that attempt, else what was set on ``delivery.local`` does.
+        """
+        if delivered:
+            if failed is not None:
+                delivery.local.failed = failed
+            if undeliverable is not None:
+                delivery.local.undeliverable = undeliverable
         self.settle(delivery, Delivery.MODIFIED if delivered else Delivery.RELEASED)
 
     def settle(self, delivery: Any, state: Any | None = None) -> None:
