@@ -38,6 +38,8 @@ mod types;
 mod wire;
 
 /// What the Python sources of `proton` are built on; not for programs.
+// Free-threaded interpreters turn their lock on again: what is in here is guarded by locks of its own, but the Python half changes
+// several objects in a row as if no other thread ran, and no test has shown yet that it may.
 #[pymodule(gil_used = true)]
 mod _core {
     #[pymodule_export]
