@@ -358,9 +358,10 @@ impl ConnectionCore {
         }
     }
 
-    /// Opens our side, with all that the Open says.
+    /// Opens our side, with all that the Open says; the program may not be told.
     fn _open(
         slf: &Bound<'_, Self>,
+        told: bool,
         container_id: String,
         hostname: Option<String>,
         offered: Option<Vec<u8>>,
@@ -382,7 +383,7 @@ impl ConnectionCore {
             engine.open();
             fresh
         });
-        if fresh {
+        if fresh && told {
             this.raise(slf.py(), Kind::ConnectionLocalOpen, slf.as_any());
             this.modified(slf.py());
         }

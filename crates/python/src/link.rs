@@ -373,7 +373,9 @@ impl LinkCore {
             }
             _ => 0,
         };
-        this.connection.get().after(slf.py())?;
+        if returned > 0 {
+            this.connection.get().after(slf.py())?;
+        }
         Ok(returned)
     }
 
@@ -385,9 +387,10 @@ impl LinkCore {
         Ok(())
     }
 
-    /// Opens our side, with all that the Attach says.
+    /// Opens our side, with all that the Attach says; the program may not be told.
     fn _open(
         slf: &Bound<'_, Self>,
+        told: bool,
         source: TerminusParts,
         target: TerminusParts,
         modes: (u8, u8),
@@ -414,7 +417,7 @@ impl LinkCore {
         }
         this.traffic().pre_settled = modes.0 == 1;
         let connection = this.connection.get();
-        if fresh {
+        if fresh && told {
             Self::raise(slf, Kind::LinkLocalOpen);
             connection.modified(slf.py());
         }

@@ -45,6 +45,9 @@ impl LinkCore {
     pub(crate) fn write(&self, py: Python<'_>, bytes: &[u8]) -> bool {
         let current = self.traffic().waiting.front().map(|first| first.clone_ref(py));
         let Some(current) = current else { return false };
+        if bytes.is_empty() {
+            return true;
+        }
         let due = {
             let mut progress = current.get().progress();
             progress.bytes.extend_from_slice(bytes);

@@ -92,6 +92,12 @@ impl SessionCore {
         if this.state() & 4 != 0 {
             return Ok(());
         }
+        if this.state() & 1 != 0
+            && let Some(mut session) = lock(&this.engine).session(this.id)
+        {
+            // An End needs a Begin before it, of which nobody hears.
+            session.begin();
+        }
         let connection = this.connection.get();
         connection.end_later(Ending::Session(this.id, condition.map(to_error).transpose()?));
         connection.raise(slf.py(), Kind::SessionLocalClose, slf.as_any());

@@ -20,7 +20,7 @@ class Authority:
         self.name = name
         self.file = str(folder / f"{name}.pem")
         arguments = ["-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}.example", "-days", "2"]
-        arguments += ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+        arguments += ["-addext", "keyUsage=critical,digitalSignature,keyCertSign,cRLSign"]
         _openssl("req", *arguments, "-keyout", f"{name}.key", "-out", f"{name}.pem", at=folder)
 
     def sign(self, name: str, subject: str, alternative_names: str | None = None, password: str | None = None) -> tuple:

@@ -217,3 +217,128 @@ def test_no_current_delivery():
         session.sender("a").stream(b"x")
     with pytest.raises(LinkException, match=r"\[-5\]"):
         session.receiver("b").recv(5)
+
+
+def test_a_connection_that_was_never_opened_can_be_closed():
+    pair = Pair()
+    pair.client.connection.open()
+    pair.events()
+    server = pair.server.connection
+    server.condition = Condition("amqp:not-allowed", "no")
+    server.close()
+    of_client, of_server = pair.events()
+    assert of_server[:2] == ["connection_local_close", "transport"]
+    assert of_client == ["connection_remote_open", "connection_remote_close", "transport_tail_closed"]
+    assert pair.client.connection.remote_condition == Condition("amqp:not-allowed", "no")
+    pair.client.connection.close()
+    assert "transport_closed" in pair.events()[1]
+
+
+def test_a_session_that_was_never_opened_can_be_closed():
+    pair = Pair().opened()
+    session = pair.client.connection.session()
+    session.open()
+    pair.events()
+    theirs = pair.server.session.next(0)
+    theirs.close()
+    assert pair.events() == (["session_remote_open", "session_remote_close"], ["session_local_close", "transport"])
+    session.close()
+    pair.pump()
+    assert theirs.state == Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
+
+
+def test_a_link_that_was_never_opened_can_be_closed():
+    pair = Pair().opened()
+    sender = pair.client.session.sender("link")
+    sender.open()
+    pair.events()
+    receiver = pair.server.connection.link_head(0)
+    receiver.condition = Condition("amqp:not-found", "gone")
+    receiver.close()
+    assert pair.events() == (["link_remote_open", "link_remote_close"], ["link_local_close", "transport"])
+    assert sender.remote_condition == Condition("amqp:not-found", "gone")
+    assert sender.remote_target.address is None
+    sender.close()
+    pair.pump()
+    assert receiver.state == Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
+
+
+def test_a_link_that_is_closed_before_it_is_answered():
+    pair = Pair().opened()
+    sender = pair.client.session.sender("link")
+    sender.open()
+    sender.close()
+    pair.events()
+    receiver = pair.server.connection.link_head(0)
+    receiver.open()
+    assert receiver.state == Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_CLOSED
+    assert pair.events() == (["link_remote_open"], ["link_local_open", "transport"])
+    receiver.close()
+    assert pair.events() == (["link_remote_close"], ["link_local_close", "transport"])
+    assert sender.state == receiver.state == Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
+
+
+@pytest.mark.ours
+def test_a_link_may_be_detached_with_a_condition():
+    pair = Pair().opened()
+    sender, receiver = pair.linked()
+    receiver.condition = Condition("amqp:not-found", "gone")
+    receiver.detach()
+    pair.pump()
+    assert sender.remote_condition == Condition("amqp:not-found", "gone")
+
+
+@pytest.mark.ours
+def test_what_is_closed_stays_closed():
+    pair = Pair().opened()
+    sender, receiver = pair.linked()
+    sender.close()
+    pair.client.session.close()
+    pair.events()
+    for endpoint in (sender, pair.client.session):
+        endpoint.open()
+        assert endpoint.state & Endpoint.LOCAL_CLOSED
+    assert pair.events() == ([], [])
+    assert receiver.state & Endpoint.REMOTE_CLOSED
+
+
+@pytest.mark.ours
+def test_a_session_that_ends_before_it_is_answered_is_no_other_session():
+    pair = Pair().opened()
+    session = pair.client.connection.session()
+    session.open()
+    session.close()
+    pair.events()
+    pair.server.session.next(0).open()
+    assert pair.events()[0] == ["session_remote_open"]
+    assert session.state == Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_ACTIVE
+
+
+@pytest.mark.ours
+def test_a_drain_is_answered_whatever_became_of_the_last_message():
+    pair = Pair().opened()
+    sender, receiver = pair.linked(3)
+    sent = sender.delivery("given up")
+    sender.stream(b"part")
+    receiver.drain(0)
+    pair.pump()
+    sent.abort()
+    pair.pump()
+    assert sender.drained() == 2
+    pair.pump()
+    assert not receiver.draining()
+    assert receiver.drained() == 2
+
+
+@pytest.mark.ours
+def test_what_both_settle_at_once_is_no_news():
+    pair = Pair().opened()
+    sender, receiver = pair.linked(1)
+    sent = sender.delivery("tag")
+    sender.stream(b"x")
+    sender.advance()
+    pair.events()
+    received = receiver.current
+    sent.settle()
+    received.settle()
+    assert pair.events() == (["transport"], ["transport"])

@@ -83,9 +83,11 @@ impl Connection {
             // Until the peer has answered our Detach, the handle and the name mean the old attachment.
             link.reattach = true;
         } else if matches!(link.endpoint.local, EndpointState::Uninit | EndpointState::Detached) {
+            // One that the peer has ended before we answered is answered all the same.
+            let answers = link.endpoint.local == EndpointState::Uninit;
             link.endpoint.local = EndpointState::Open;
             link.endpoint.error = None;
-            if link.endpoint.remote.is_over() {
+            if link.endpoint.remote.is_over() && !answers {
                 link.forget_wire();
             }
             self.write_attach(id);

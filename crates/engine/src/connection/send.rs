@@ -194,7 +194,7 @@ impl Connection {
             match out.advance(id, link, delivery) {
                 Progress::Sent => self.sent(link_id, id),
                 Progress::Aborted => {
-                    let drained = link.drain && link.queue.len() == 1;
+                    let drained = link.drain && link.config.auto_drained && link.queue.len() == 1;
                     self.drop_delivery(id);
                     if drained {
                         self.flow_due(link_id, false);

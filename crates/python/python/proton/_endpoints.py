@@ -175,10 +175,14 @@ class Connection(Endpoint, _core.ConnectionCore):
 
     def open(self) -> None:
         """Opens our side."""
+        self._open_as(True)
+
+    def _open_as(self, told: bool) -> None:
         properties = self.properties
         if type(properties) is dict:
             properties = PropertyDict(properties, raise_on_error=False)
         self._open(
+            told,
             str(self.container or ""),
             self._hostname,
             _symbols(self.offered_capabilities_list),
@@ -188,6 +192,9 @@ class Connection(Endpoint, _core.ConnectionCore):
 
     def close(self) -> None:
         """Closes our side, with ``condition`` if that is set."""
+        if self.state & Endpoint.LOCAL_UNINIT:
+            # A Close needs an Open before it, of which nobody hears.
+            self._open_as(False)
         self._close(to_parts(self.condition))
 
     def collect(self, collector: Any) -> None:
@@ -401,7 +408,11 @@ class Link(Endpoint, _core.LinkCore):
 
     def open(self) -> None:
         """Attaches our side."""
+        self._open_as(True)
+
+    def _open_as(self, told: bool) -> None:
         self._open(
+            told,
             local_terminus(self._source),
             local_terminus(self._target),
             (self.snd_settle_mode, self.rcv_settle_mode),
@@ -411,6 +422,9 @@ class Link(Endpoint, _core.LinkCore):
 
     def close(self) -> None:
         """Closes our side, with ``condition`` if that is set."""
+        if self.state & Endpoint.LOCAL_UNINIT:
+            # A Detach needs an Attach before it, of which nobody hears.
+            self._open_as(False)
         self._close(to_parts(self.condition))
 
     def detach(self) -> None:
