@@ -1,6 +1,6 @@
 # Everything a developer or CI runs. `make` alone lists the targets; scripts/ holds what does not fit on a line.
 .DEFAULT_GOAL := help
-.PHONY: help build install wheel demo test lint format interop-table bench peers doc clean-peers cargo-here
+.PHONY: help build install wheel demo test lint format interop-table bench soak peers doc clean-peers cargo-here
 
 # Where `make install` puts things.
 PREFIX ?= $(HOME)/.local
@@ -51,6 +51,9 @@ format: cargo-here ## formats Rust and Python
 bench: cargo-here ## throughput, latency and memory over loopback, beside the peers: bench/results/latest.json
 	@scripts/peers.sh test bench
 	python3 bench/run.py
+
+soak: cargo-here ## long tests of the Python package: leaks and exits, fifty or a hundred times as often as in `make test`
+	DEUTERON_CYCLES=100 DEUTERON_EXITS=50 DEUTERON_TEST_SECONDS=3600 scripts/python.sh -k "leaks or exits"
 
 peers: ## installs what the tests need beside Rust, under .peers/
 	@scripts/peers.sh test ruff

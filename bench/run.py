@@ -15,6 +15,7 @@ import sys
 
 import hold
 import programs
+import python_package
 from processes import Failed, pair
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -38,6 +39,8 @@ METRICS = {
     "server memory, each": "bytes",
     "client memory, each": "bytes",
     "broker memory, each": "bytes",
+    "cpu, each": "ns",
+    "import": "ms",
 }
 
 
@@ -181,6 +184,8 @@ def show(table):
             ratios = [f"{rates[ours] / rate:.2f} of {peer}" for peer, rate in theirs.items() if ours in rates]
             if ratios:
                 print(f"{scenario}: the rate of {ours} in multiples: {', '.join(ratios)}")
+    for line in python_package.compare(table):
+        print(line)
 
 
 def main():
@@ -193,11 +198,21 @@ def main():
         "--peers", help="only these peers beside ours, with commas between; default: all that are there"
     )
     parser.add_argument("--output", type=pathlib.Path, default=HERE / "results" / "latest.json")
+    parser.add_argument(
+        "--part", choices=("all", "rust", "python"), default="all", help="python: the package `proton` alone"
+    )
+    parser.add_argument("--quick", action="store_true", help="one repeat of short runs, to see that all of it works")
     options = parser.parse_args()
-    fronts, deuteron = programs.build_ours()
-    peers = programs.build_peers(options.peers and options.peers.split(","))
-    figures = measure({**fronts, "deuteron bench": [deuteron, "bench"], **peers}, options)
-    figures.update(measure_memory(fronts, deuteron, options))
+    if options.quick:
+        options.repeats, options.seconds = 1, 0.5
+    figures = {}
+    if options.part != "python":
+        fronts, deuteron = programs.build_ours()
+        peers = programs.build_peers(options.peers and options.peers.split(","))
+        figures.update(measure({**fronts, "deuteron bench": [deuteron, "bench"], **peers}, options))
+        figures.update(measure_memory(fronts, deuteron, options))
+    if options.part != "rust":
+        figures.update(python_package.measure(options))
     table = list(rows(figures))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text("[\n" + ",\n".join(json.dumps(row) for row in table) + "\n]\n", encoding="utf-8")

@@ -12,6 +12,7 @@ use deuteron_engine::{
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
+use crate::calls::CallOut;
 use crate::collector::Collector;
 use crate::delivery::Delivery;
 use crate::event::Kind;
@@ -280,7 +281,7 @@ impl ConnectionCore {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = session.py();
         let class = names::get(py, if sender { "Sender" } else { "Receiver" })?;
-        let link = class.call1((session, Py::new(py, LinkKey(id, sender))?))?;
+        let link = class.call_out((session, Py::new(py, LinkKey(id, sender))?))?;
         self.objects().links.add(id, link.clone().unbind());
         Ok(link)
     }

@@ -7,6 +7,7 @@ use pyo3::exceptions::{PyUnicodeDecodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
+use crate::calls::CallOut;
 use crate::state;
 use crate::types::{Types, types};
 
@@ -74,12 +75,12 @@ impl<'py> Objects<'py> {
         Ok(Self { py, types: types(py)? })
     }
 
-    fn made<A: pyo3::call::PyCallArgs<'py>>(
+    fn made<A: IntoPyObject<'py, Target = PyTuple>>(
         &self,
         class: &Py<PyAny>,
         arguments: A,
     ) -> Result<Bound<'py, PyAny>, Failure> {
-        Ok(class.bind(self.py).call1(arguments)?)
+        Ok(class.bind(self.py).call_out(arguments)?)
     }
 
     fn int(&self, number: i64) -> Result<Bound<'py, PyAny>, Failure> {
@@ -102,11 +103,7 @@ impl<'py> Objects<'py> {
             Scalar::Decimal128(bits) => self.made(&t.decimal128, (PyBytes::new(self.py, &bits.0),)),
             Scalar::Char(one) => self.made(&t.char, (one,)),
             Scalar::Timestamp(time) => self.made(&t.timestamp, (time.0,)),
-            Scalar::Uuid(uuid) => {
-                let keywords = PyDict::new(self.py);
-                keywords.set_item("bytes", PyBytes::new(self.py, &uuid.0))?;
-                Ok(t.uuid.bind(self.py).call((), Some(&keywords))?)
-            }
+            Scalar::Uuid(uuid) => self.made(&t.uuid, (self.py.None(), PyBytes::new(self.py, &uuid.0))),
             other => {
                 Err(Failure::Python(PyErr::new::<PyValueError, _>(format!("{other:?} has no Python type"))))
             }

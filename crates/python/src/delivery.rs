@@ -8,6 +8,7 @@ use deuteron_engine::{Connection, DeliveryId, LinkMut, SendOptions, UsageError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
+use crate::calls::CallOut;
 use crate::event::no_attribute;
 use crate::link::LinkCore;
 use crate::names::{self, Made, Slot, lock};
@@ -404,7 +405,7 @@ impl Delivery {
         if let Some(local) = &slf.get().progress().local {
             return Ok(local.clone_ref(py));
         }
-        let local = names::get(py, "LocalDisposition")?.call1((slf,))?.unbind();
+        let local = names::get(py, "LocalDisposition")?.call_out((slf,))?.unbind();
         slf.get().progress().local = Some(local.clone_ref(py));
         Ok(local)
     }
@@ -412,7 +413,7 @@ impl Delivery {
     /// What the peer said along with its state.
     #[getter]
     fn remote(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        Ok(names::get(slf.py(), "RemoteDisposition")?.call1((slf,))?.unbind())
+        Ok(names::get(slf.py(), "RemoteDisposition")?.call_out((slf,))?.unbind())
     }
 
     fn _remote_parts(&self) -> RemoteParts {
@@ -497,5 +498,5 @@ impl Delivery {
 }
 
 pub(crate) fn kind_of_state(py: Python<'_>, code: u64) -> PyResult<Py<PyAny>> {
-    Ok(names::get(py, "disposition_type")?.call1((code,))?.unbind())
+    Ok(names::get(py, "disposition_type")?.call_out((code,))?.unbind())
 }

@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
+use crate::calls::CallOut;
 use crate::collector::Collector;
 use crate::event::Kind;
 use crate::names;
@@ -26,9 +27,9 @@ pub(crate) fn call(
     event: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
     if let Some(callback) = handler.getattr_opt(method)? {
-        callback.call1((event,))?;
+        callback.call_out((event,))?;
     } else if let Some(callback) = handler.getattr_opt(pyo3::intern!(handler.py(), "on_unhandled"))? {
-        callback.call1((method, event))?;
+        callback.call_out((method, event))?;
     }
     Ok(())
 }
@@ -89,7 +90,7 @@ impl<'py> Turn<'py> {
         if !self.absent.iter().any(|(of, absent)| *of == kind && absent.is(handler)) {
             let method = if kind == Kind::Delivery { &self.on_delivery } else { &self.on_link_flow };
             match handler.getattr_opt(method)? {
-                Some(callback) => drop(callback.call1((event,))?),
+                Some(callback) => drop(callback.call_out((event,))?),
                 None => self.unhandled(handler, event, kind)?,
             }
         }
@@ -109,7 +110,7 @@ impl<'py> Turn<'py> {
             let function = callback.getattr_opt(pyo3::intern!(py, "__func__"))?;
             if !function.is_some_and(|function| function.is(&self.do_nothing)) {
                 let method = if kind == Kind::Delivery { &self.on_delivery } else { &self.on_link_flow };
-                callback.call1((method, event))?;
+                callback.call_out((method, event))?;
                 return Ok(());
             }
         }

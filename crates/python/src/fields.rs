@@ -6,15 +6,14 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyString};
 
+use crate::calls::CallOut;
 use crate::names;
 use crate::types::types;
 
 /// A map of annotations, with its keys as symbols.
 pub(crate) fn annotations(py: Python<'_>, map: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     if map.is_instance_of::<PyDict>() && map.get_type().is(&types(py)?.dict) {
-        let keywords = PyDict::new(py);
-        keywords.set_item("raise_on_error", false)?;
-        return Ok(types(py)?.annotation_dict.bind(py).call((map,), Some(&keywords))?.unbind());
+        return Ok(types(py)?.annotation_dict.bind(py).call_out((map, false))?.unbind());
     }
     Ok(map.unbind())
 }
@@ -116,14 +115,12 @@ pub(crate) fn from_id(py: Python<'_>, id: Option<&MessageId>) -> PyResult<Py<PyA
         Some(MessageId::String(text)) => PyString::new(py, text).into_any().unbind(),
         Some(MessageId::Binary(bytes)) => t.memoryview.bind(py).call1((PyBytes::new(py, bytes),))?.unbind(),
         Some(MessageId::Uuid(uuid)) => {
-            let keywords = PyDict::new(py);
-            keywords.set_item("bytes", PyBytes::new(py, &uuid.0))?;
-            t.uuid.bind(py).call((), Some(&keywords))?.unbind()
+            t.uuid.bind(py).call_out((py.None(), PyBytes::new(py, &uuid.0)))?.unbind()
         }
     })
 }
 
 /// A symbol for programs; one that is not set reads as the symbol `None`, as in Proton.
 pub(crate) fn symbol(py: Python<'_>, value: Option<&Symbol>) -> PyResult<Py<PyAny>> {
-    Ok(types(py)?.symbol.bind(py).call1((value.map_or("None", Symbol::as_str),))?.unbind())
+    Ok(types(py)?.symbol.bind(py).call_out((value.map_or("None", Symbol::as_str),))?.unbind())
 }

@@ -7,6 +7,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 
+use crate::calls::CallOut;
 use crate::delivery::Delivery;
 use crate::dispatch::call;
 use crate::event::Event;
@@ -140,7 +141,7 @@ fn tell(
     if class.is_class_of(handler)? {
         return delegate.tell(method, event);
     }
-    handler.call_method1(method, (event,)).map(drop)
+    handler.call_method_out(method, (event,)).map(drop)
 }
 
 static INCOMING: Known = Known::new("IncomingMessageHandler");
@@ -271,7 +272,7 @@ impl IncomingCore {
             return Delivery::settle_with(delivery, outcome);
         }
         let outcome = crate::delivery::kind_of_state(py, outcome)?;
-        slf.call_method1(pyo3::intern!(py, "settle"), (delivery, outcome)).map(drop)
+        slf.call_method_out(pyo3::intern!(py, "settle"), (delivery, outcome)).map(drop)
     }
 }
 

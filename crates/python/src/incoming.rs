@@ -3,6 +3,7 @@
 use deuteron_engine::{DeliveryId, Event, LinkId, SessionId};
 use pyo3::prelude::*;
 
+use crate::calls::CallOut;
 use crate::connection::ConnectionCore;
 use crate::delivery::Delivery;
 use crate::event::Kind;
@@ -160,7 +161,7 @@ impl ConnectionCore {
         id: SessionId,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = connection.py();
-        let session = names::get(py, "Session")?.call1((connection, Py::new(py, SessionKey(id))?))?;
+        let session = names::get(py, "Session")?.call_out((connection, Py::new(py, SessionKey(id))?))?;
         self.objects().sessions.add(id, session.clone().unbind());
         self.raise(py, Kind::SessionInit, &session);
         Ok(session)

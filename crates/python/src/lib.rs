@@ -7,6 +7,7 @@
 use pyo3::prelude::*;
 
 mod array;
+mod calls;
 mod collector;
 mod connection;
 mod decode;
@@ -74,4 +75,8 @@ mod _core {
     use super::tls::TlsDomain;
     #[pymodule_export]
     use super::transport::TransportCore;
+
+    /// Whether the module was built without optimization. Measurements want to know.
+    #[pymodule_export]
+    const DEBUG: bool = cfg!(debug_assertions);
 }

@@ -9,6 +9,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyString};
 
+use crate::calls::CallOut;
 use crate::connection::{ConnectionCore, Ending, over};
 use crate::delivery::Delivery;
 use crate::event::{Kind, no_attribute};
@@ -326,7 +327,7 @@ impl LinkCore {
                 keywords.set_item("tag", tag)?;
                 send.call((slf,), Some(&keywords))
             }
-            None => slf.call_method1(pyo3::intern!(py, "stream"), (obj,)),
+            None => slf.call_method_out(pyo3::intern!(py, "stream"), (obj,)),
         }
     }
 

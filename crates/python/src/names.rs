@@ -8,6 +8,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
+use crate::calls::CallOut;
+
 static NAMES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
 
 fn names(py: Python<'_>) -> &Bound<'_, PyDict> {
@@ -96,7 +98,7 @@ impl Known {
 
 /// An exception of the class that was registered under a name.
 pub(crate) fn error(py: Python<'_>, class: &str, text: impl Into<String>) -> PyErr {
-    match get(py, class).and_then(|class| class.call1((text.into(),))) {
+    match get(py, class).and_then(|class| class.call_out((text.into(),))) {
         Ok(value) => PyErr::from_value(value),
         Err(error) => error,
     }

@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::calls::CallOut;
 use crate::delivery::Delivery;
 use crate::link::LinkCore;
 use crate::names::Known;
@@ -67,7 +68,7 @@ impl LinkCore {
         if slf.get().tags.get(py).is_none() && SENDER.is_class_of(slf.as_any())? {
             return Ok(slf.get().next_number().to_string().into_bytes());
         }
-        tag_bytes(&slf.call_method0(pyo3::intern!(py, "delivery_tag"))?)
+        tag_bytes(&slf.call_method_out(pyo3::intern!(py, "delivery_tag"), ())?)
     }
 
     pub(crate) fn next_number(&self) -> u64 {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use deuteron_engine::Trace;
 use pyo3::prelude::*;
 
+use crate::calls::CallOut;
 use crate::names::lock;
 use crate::transport::TransportCore;
 
@@ -95,7 +96,7 @@ impl TransportCore {
             (tracing.write.clone_ref(py), lines)
         };
         for (level, text) in lines {
-            let _ = write.call1(py, (level, text));
+            let _ = write.bind(py).call_out((level, text));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -26,7 +27,7 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
-SECONDS = 60
+SECONDS = int(os.environ.get("DEUTERON_TEST_SECONDS", "60"))
 """How long a test may take."""
 
 

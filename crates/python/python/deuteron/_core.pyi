@@ -15,6 +15,7 @@ from typing_extensions import Self, TypeAlias
 _MessageId: TypeAlias = int | str | bytes | UUID | None
 
 __all__ = [
+    "DEBUG",
     "Collector",
     "ConnectionCore",
     "Delivery",
@@ -37,6 +38,8 @@ __all__ = [
     "register",
     "resume_heartbeats",
 ]
+
+DEBUG: bool
 
 def decode(bytes: bytes) -> tuple[Any, int]: ...
 def dispatch(handler: object, event: EventBase, method: str) -> None: ...
