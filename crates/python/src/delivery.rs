@@ -389,13 +389,13 @@ impl Delivery {
     /// The state that we have given: ACCEPTED and so on; 0 for none.
     #[getter]
     fn local_state(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        kind_of_state(py, self._local_state())
+        state::kind_of_state(py, self._local_state())
     }
 
     /// The state that the peer has given: ACCEPTED and so on; 0 for none.
     #[getter]
     fn remote_state(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        kind_of_state(py, self._remote_state())
+        state::kind_of_state(py, self._remote_state())
     }
 
     /// What is said along with our state.
@@ -495,8 +495,4 @@ impl Delivery {
             Err(_) => Ok(()),
         }
     }
-}
-
-pub(crate) fn kind_of_state(py: Python<'_>, code: u64) -> PyResult<Py<PyAny>> {
-    Ok(names::get(py, "disposition_type")?.call_out((code,))?.unbind())
 }

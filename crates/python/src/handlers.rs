@@ -271,7 +271,7 @@ impl IncomingCore {
         if INCOMING.is_class_of(slf.as_any())? {
             return Delivery::settle_with(delivery, outcome);
         }
-        let outcome = crate::delivery::kind_of_state(py, outcome)?;
+        let outcome = state::kind_of_state(py, outcome)?;
         slf.call_method_out(pyo3::intern!(py, "settle"), (delivery, outcome)).map(drop)
     }
 }

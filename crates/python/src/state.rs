@@ -10,6 +10,9 @@ use deuteron_engine::EndpointState;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::calls::CallOut;
+use crate::names;
+
 pub(crate) const RECEIVED: u64 = 0x23;
 pub(crate) const ACCEPTED: u64 = 0x24;
 pub(crate) const REJECTED: u64 = 0x25;
@@ -220,4 +223,9 @@ pub(crate) fn remote_parts(state: Option<&DeliveryState>) -> RemoteParts {
         _ => {}
     }
     parts
+}
+
+/// The kind of a state, as programs see it.
+pub(crate) fn kind_of_state(py: Python<'_>, code: u64) -> PyResult<Py<PyAny>> {
+    Ok(names::get(py, "disposition_type")?.call_out((code,))?.unbind())
 }
