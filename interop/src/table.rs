@@ -68,6 +68,8 @@ pub const FEATURES: &[&str] = &[
 pub enum Direction {
     /// Our client with the peer's server.
     OurClient,
+    /// A program that uses our Python package, with the peer's server.
+    OurPython,
     /// The peer's client with our listener, in a program of a test's own.
     OurListener,
     /// The peer's clients with our broker.
@@ -75,11 +77,12 @@ pub enum Direction {
 }
 
 impl Direction {
-    const ALL: [Self; 3] = [Self::OurClient, Self::OurListener, Self::OurBroker];
+    const ALL: [Self; 4] = [Self::OurClient, Self::OurPython, Self::OurListener, Self::OurBroker];
 
     fn name(self) -> &'static str {
         match self {
             Self::OurClient => "our client",
+            Self::OurPython => "our python",
             Self::OurListener => "our listener",
             Self::OurBroker => "our broker",
         }
@@ -88,6 +91,7 @@ impl Direction {
     fn title(self) -> &'static str {
         match self {
             Self::OurClient => "Our client with their server",
+            Self::OurPython => "Our Python package with their server",
             Self::OurListener => "Their client with our listener",
             Self::OurBroker => "Their client with our broker",
         }
@@ -110,6 +114,11 @@ impl Row {
     /// When [`FEATURES`] does not have the feature.
     pub fn our_client(peer: &str, feature: &str) -> Self {
         Self::new(peer, feature, Direction::OurClient)
+    }
+
+    /// A program with our Python package, with the server of `peer`. Panics as [`Row::our_client`].
+    pub fn our_python(peer: &str, feature: &str) -> Self {
+        Self::new(peer, feature, Direction::OurPython)
     }
 
     /// The client of `peer` with our listener. Panics as [`Row::our_client`].

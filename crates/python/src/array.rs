@@ -111,8 +111,14 @@ fn integer(number: i128, code: u8, out: &mut BytesMut) -> Option<PyResult<()>> {
         codes::INT => number.try_into().ok().map(|number| out.put_i32(number)),
         codes::ULONG | codes::DECIMAL64 => number.try_into().ok().map(|number| out.put_u64(number)),
         codes::LONG | codes::TIMESTAMP => number.try_into().ok().map(|number| out.put_i64(number)),
-        codes::FLOAT => Some(out.put_f32(number as f32)),
-        codes::DOUBLE => Some(out.put_f64(number as f64)),
+        codes::FLOAT => {
+            out.put_f32(number as f32);
+            Some(())
+        }
+        codes::DOUBLE => {
+            out.put_f64(number as f64);
+            Some(())
+        }
         _ => return None,
     };
     Some(written.ok_or_else(|| {

@@ -50,8 +50,9 @@ async fn request(url: &str, method: &str, to: &str, body: Map, fine: &[&str]) {
         .snd_settle_mode(SenderSettleMode::Settled)
         .properties(paired.clone());
     let receiver = ReceiverOptions::new("/management").name("management").properties(paired);
-    let sender = connection.sender(sender).await.expect("the sender opens");
+    // A request is refused if there is no credit for the answer yet: that is on its way before the sender opens.
     let receiver = connection.receiver(receiver).await.expect("the receiver opens");
+    let sender = connection.sender(sender).await.expect("the sender opens");
     let request = Message::new(Value::Map(body))
         .with_id("request")
         .with_to(to)
