@@ -38,6 +38,7 @@ interop-table: cargo-here ## the tests with other people's programs alone, and t
 	@scripts/peers.sh test
 	rm -rf target/interop
 	CI=1 cargo test --no-fail-fast -p deuteron-interop
+	scripts/python.sh servers
 	cargo run --quiet -p deuteron-interop --bin interop-table -- write
 
 lint: cargo-here ## formatting, clippy, rustdoc, layering of the crates, sizes, scripts

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs our Python package where `peers.sh` made a place for it, and runs its tests: with ours, then with Qpid Proton's package.
-# Both must pass: what is ours alone is marked so, and is left out of the second run. Arguments go to both runs of pytest. At the
-# end, wheels are installed and tried.
+# Both must pass: what is ours alone is marked so, and is left out of the second run. At the end, wheels are installed and tried.
+#   python.sh          all of that
+#   python.sh servers  no more than the tests with Artemis and RabbitMQ, for the table of what works with whom
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -10,10 +11,10 @@ target=$(mkdir -p "$target" && readlink -f "$target")
 status=0
 absent() { grep -q "^$1:" .peers/missing; }
 
-# The tests' broker, and the extension module as cargo has just built it for the other tests.
-cargo build ${CI:+--locked} --quiet -p deuteron-cli
-DEUTERON=$target/debug/deuteron
-export DEUTERON
+# The tests' broker, what starts their servers, and the extension module as cargo has just built it for the other tests.
+cargo build ${CI:+--locked} --quiet -p deuteron-cli -p deuteron-interop
+DEUTERON=$target/debug/deuteron INTEROP_SERVERS=$target/debug/interop-servers
+export DEUTERON INTEROP_SERVERS
 PROTON_PYTHON=$(absent proton || echo "$PWD/.peers/proton/bin/python")
 export PROTON_PYTHON
 
@@ -21,10 +22,13 @@ if ! absent python; then
     echo "installing crates/python into .peers/python"
     if CARGO_TARGET_DIR=$target MATURIN_PEP517_ARGS="--profile dev ${CI:+--locked}" .peers/python/bin/pip install -q --force-reinstall --no-deps ./crates/python \
         > .peers/log/python-package 2>&1; then
+        if [ "${1:-}" = servers ]; then
+            exec .peers/python/bin/python -m pytest -q crates/python/tests/test_servers.py
+        fi
         echo "types of the Python package"
         scripts/typing.sh stubs .peers/python/bin/python || status=1
         echo "tests of the Python package"
-        .peers/python/bin/python -m pytest -q crates/python/tests "$@" || status=1
+        .peers/python/bin/python -m pytest -q crates/python/tests || status=1
     else
         tail -30 .peers/log/python-package
         status=1
@@ -32,7 +36,7 @@ if ! absent python; then
 fi
 if ! absent proton; then
     echo "the same tests with python-qpid-proton"
-    .peers/proton/bin/python -m pytest -q crates/python/tests "$@" || status=1
+    .peers/proton/bin/python -m pytest -q crates/python/tests || status=1
 fi
 if ! absent wheel; then
     echo "wheels for the oldest and the newest CPython here"

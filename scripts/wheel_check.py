@@ -93,6 +93,8 @@ def run_tests(folder: Path, python: str, command: str) -> str:
     subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "pytest>=8"], check=True)
     tests = Path(__file__).resolve().parents[1] / "crates" / "python" / "tests"
     run = [python, "-m", "pytest", "-q", "-W", "ignore::DeprecationWarning", "-p", "no:cacheprovider", str(tests)]
+    # What a server makes of us does not depend on the version of Python.
+    run += ["--ignore", str(tests / "test_servers.py")]
     environment = {**os.environ, "DEUTERON": command, "DEUTERON_BROKER": command}
     done = subprocess.run(run, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:

@@ -209,6 +209,9 @@ pub struct LinkConfig {
     pub desired_capabilities: Vec<Symbol>,
     /// Receivers: credit kept in the peer's hands, counting messages not taken yet. Default 0: credit by hand.
     pub credit_window: u32,
+    /// Receivers: messages beyond the credit that are taken, until more credit is given, before the link is closed for them. Some
+    /// servers count wrongly when they are fast. Default 0; with a `credit_window` at least as many as that.
+    pub overdraft: u32,
     /// Senders: what happens to unsettled messages when the wire is lost.
     pub recovery: Recovery,
     /// Receivers: an event for each part of a message. Default false.
@@ -256,6 +259,7 @@ impl LinkConfig {
             offered_capabilities: Vec::new(),
             desired_capabilities: Vec::new(),
             credit_window: 0,
+            overdraft: 0,
             recovery: Recovery::Report,
             partial_events: false,
             auto_drained: true,

@@ -486,6 +486,28 @@ fn a_window_is_overdrawn_by_as_much_and_no_more() {
 }
 
 #[test]
+fn an_overdraft_is_how_much_more_than_its_credit_a_peer_may_send() {
+    Conversation::each_client(|c| {
+        c.peer.accepts_receiver(1);
+        c.engine.open();
+        let session = c.engine.begin(SessionConfig::default());
+        let config = LinkConfig { overdraft: 2, ..LinkConfig::receiver("a", "q") };
+        let link = c.engine.attach(session, config).expect("a fresh session");
+        c.engine.link(link).expect("just made").add_credit(1);
+        c.run();
+        (0..3).for_each(|id| {
+            c.peer.send_transfer(0, id, b"x");
+        });
+        let events = c.run();
+        let delivered = events.iter().filter(|event| matches!(event, Event::Delivered(_))).count();
+        assert_eq!(delivered, 3, "{events:?}");
+        c.peer.send_transfer(0, 3, b"too many");
+        c.peer.expect_detach().handle(0).error("amqp:link:transfer-limit-exceeded");
+        c.run();
+    });
+}
+
+#[test]
 fn one_transfer_more_after_the_link_was_closed_for_want_of_credit() {
     Conversation::each_client(|c| {
         c.peer.accepts_receiver(1);

@@ -57,7 +57,8 @@ impl ConnectionCore {
             }
             Event::LinkFlow(id) | Event::LinkDrained(id) => {
                 let Some(link) = self.objects().links.get(py, &id) else { return Ok(()) };
-                let returned = link.cast::<LinkCore>()?.get().credit_drained();
+                let returned =
+                    link.cast::<LinkCore>()?.get().credit_drained(matches!(event, Event::LinkDrained(_)));
                 // What messages have used up is not news.
                 if returned || matches!(event, Event::LinkFlow(_)) {
                     self.raise(py, Kind::LinkFlow, &link);
@@ -119,6 +120,7 @@ impl ConnectionCore {
                 if let Some(config) = link.config_mut() {
                     config.partial_events = true;
                     config.auto_drained = false;
+                    config.overdraft = u32::MAX;
                     config.drain_timeout = None;
                     // What the peer asks for is a program's to answer.
                     (config.source, config.target) = (None, None);

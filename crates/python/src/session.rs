@@ -142,6 +142,8 @@ impl SessionCore {
         let mut config = LinkConfig::new(name.clone(), role);
         config.partial_events = true;
         config.auto_drained = false;
+        // As in Proton. RabbitMQ 3.10 needs it; the session's window is a bound.
+        config.overdraft = u32::MAX;
         config.drain_timeout = None;
         // A link of the same name may be about to end.
         this.connection.get().flush(slf.py())?;

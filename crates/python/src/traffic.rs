@@ -119,13 +119,15 @@ impl LinkCore {
         traffic.outbox = traffic.outbox.saturating_sub(1);
     }
 
-    /// The peer may have given credit back: whether it has.
-    pub(crate) fn credit_drained(&self) -> bool {
+    /// The peer may have given credit back: whether it has. `drained`: all that it was asked for.
+    pub(crate) fn credit_drained(&self, drained: bool) -> bool {
         if self.sender {
             return false;
         }
         let mut traffic = self.traffic();
-        let left = lock(&self.engine).link(self.id).map_or(0, |link| link.credit().max(0)) as u32;
+        let (left, asked) = lock(&self.engine)
+            .link(self.id)
+            .map_or((0, false), |link| (link.credit().max(0) as u32, link.is_draining()));
         // The engine counts a message when it is whole.
         let partial = traffic.waiting.back().is_some_and(|last| {
             let progress = last.get().progress();
@@ -133,7 +135,10 @@ impl LinkCore {
         });
         let left = left.saturating_sub(u32::from(partial));
         let returned = traffic.granted.saturating_sub(left);
-        traffic.drained += returned;
+        // What nobody asked for is gone, and no answer: RabbitMQ 3.10 counts messages that it has yet to send.
+        if drained || asked {
+            traffic.drained += returned;
+        }
         traffic.granted -= returned;
         returned > 0
     }

@@ -137,8 +137,8 @@ impl Link {
     /// where they are, not from the delivery-count in it, and so send what was under way once more. Where credit is topped up
     /// to a window, that much is taken; a peer that goes on is told off.
     pub(crate) fn overdraw(&mut self) -> bool {
-        self.overdrawn += 1;
-        self.overdrawn <= self.config.credit_window
+        self.overdrawn = self.overdrawn.saturating_add(1);
+        self.overdrawn <= self.config.credit_window.max(self.config.overdraft)
     }
 
     /// Receivers: raises the credit to the window when half of it is used up. True if it was raised.
