@@ -57,8 +57,7 @@ impl ConnectionCore {
             }
             Event::LinkFlow(id) | Event::LinkDrained(id) => {
                 let Some(link) = self.objects().links.get(py, &id) else { return Ok(()) };
-                let returned =
-                    link.cast::<LinkCore>()?.get().credit_drained(matches!(event, Event::LinkDrained(_)));
+                let returned = link.cast::<LinkCore>()?.get().credit_drained();
                 // What messages have used up is not news.
                 if returned || matches!(event, Event::LinkFlow(_)) {
                     self.raise(py, Kind::LinkFlow, &link);

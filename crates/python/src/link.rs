@@ -344,6 +344,7 @@ impl LinkCore {
         if count > 0 {
             Self::give_credit(slf, count);
         }
+        this.traffic().drain_asked = true;
         if let Some(mut link) = lock(&this.engine).link(this.id) {
             link.drain();
         }

@@ -19,6 +19,8 @@ pub(crate) struct Traffic {
     /// A receiver's credit that the peer has not used.
     pub(crate) granted: u32,
     pub(crate) drained: u32,
+    /// The peer was asked to give credit back, and has not done so yet.
+    pub(crate) drain_asked: bool,
     pub(crate) unsettled: u32,
     /// The number of the last tag that was made here.
     pub(crate) tags: u64,
@@ -119,15 +121,13 @@ impl LinkCore {
         traffic.outbox = traffic.outbox.saturating_sub(1);
     }
 
-    /// The peer may have given credit back: whether it has. `drained`: all that it was asked for.
-    pub(crate) fn credit_drained(&self, drained: bool) -> bool {
+    /// The peer may have given credit back: whether it has.
+    pub(crate) fn credit_drained(&self) -> bool {
         if self.sender {
             return false;
         }
         let mut traffic = self.traffic();
-        let (left, asked) = lock(&self.engine)
-            .link(self.id)
-            .map_or((0, false), |link| (link.credit().max(0) as u32, link.is_draining()));
+        let left = lock(&self.engine).link(self.id).map_or(0, |link| link.credit().max(0)) as u32;
         // The engine counts a message when it is whole.
         let partial = traffic.waiting.back().is_some_and(|last| {
             let progress = last.get().progress();
@@ -136,7 +136,7 @@ impl LinkCore {
         let left = left.saturating_sub(u32::from(partial));
         let returned = traffic.granted.saturating_sub(left);
         // What nobody asked for is gone, and no answer: RabbitMQ 3.10 counts messages that it has yet to send.
-        if drained || asked {
+        if returned > 0 && std::mem::take(&mut traffic.drain_asked) {
             traffic.drained += returned;
         }
         traffic.granted -= returned;
