@@ -13,6 +13,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use crate::calls::CallOut;
+use crate::closed::Closed;
 use crate::collector::Collector;
 use crate::delivery::Delivery;
 use crate::event::Kind;
@@ -31,6 +32,8 @@ pub(crate) struct ConnectionCore {
     pub(crate) engine: Arc<Mutex<Connection>>,
     pub(crate) objects: Mutex<Objects>,
     pub(crate) handler: Slot,
+    /// Links and sessions whose objects are no more. Nothing else is done while it is locked: objects may end anywhere.
+    pub(crate) gone: Mutex<Closed>,
 }
 
 /// The Python objects of a connection: one for each session, link and delivery that lives.
@@ -45,6 +48,8 @@ pub(crate) struct Objects {
     late: Vec<Late>,
     /// Ends that the peer is told of then.
     pub(crate) endings: Vec<Ending>,
+    /// What has ended on one side at least.
+    pub(crate) closed: Closed,
 }
 
 /// The end of our side of something.
@@ -116,6 +121,10 @@ impl<Id: Hash + Eq> Registry<Id> {
 
     pub(crate) fn get<'py>(&self, py: Python<'py>, id: &Id) -> Option<Bound<'py, PyAny>> {
         Some(self.objects.get(self.numbers.get(id)?)?.bind(py).clone())
+    }
+
+    pub(crate) fn all(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        self.objects.values().map(|object| object.clone_ref(py)).collect()
     }
 
     pub(crate) fn remove(&mut self, id: &Id) -> Option<Py<PyAny>> {
@@ -203,13 +212,24 @@ impl ConnectionCore {
                 Late::Tell(delivery) => delivery.get().tell(py)?,
             }
         }
-        let endings = std::mem::take(&mut self.objects().endings);
+        let endings = {
+            let mut objects = self.objects();
+            let endings = std::mem::take(&mut objects.endings);
+            for ending in &endings {
+                match ending {
+                    Ending::Link { id, .. } => objects.closed.link(*id),
+                    Ending::Session(id, _) => objects.closed.session(*id),
+                    Ending::Connection(_) => {}
+                }
+            }
+            endings
+        };
         self.with(|engine| {
             for ending in endings {
                 ending.happen(engine);
             }
         });
-        Ok(())
+        self.let_go_of_closed(py)
     }
 
     fn send_now(&self, py: Python<'_>, delivery: Py<Delivery>) -> PyResult<()> {
@@ -263,6 +283,18 @@ impl ConnectionCore {
         drop(gone);
     }
 
+    pub(crate) fn forget_deliveries_of(&self, link: &Bound<'_, LinkCore>) {
+        let mut gone = Vec::new();
+        self.objects().deliveries.retain(|_, delivery| {
+            let stays = !delivery.get().is_of(link);
+            if !stays {
+                gone.push(delivery.clone_ref(link.py()));
+            }
+            stays
+        });
+        drop(gone);
+    }
+
     pub(crate) fn forget_link(&self, _py: Python<'_>, id: LinkId) {
         let gone = self.objects().links.remove(&id);
         drop(gone);
@@ -288,7 +320,7 @@ impl ConnectionCore {
 
     /// The wire goes: so does all credit, and what was under way on it.
     pub(crate) fn unbound(&self, py: Python<'_>, now: Instant) -> PyResult<()> {
-        let links: Vec<_> = self.objects().links.objects.values().map(|link| link.clone_ref(py)).collect();
+        let links = self.objects().links.all(py);
         for link in links {
             link.bind(py).cast::<LinkCore>()?.get().unbound();
         }
@@ -315,6 +347,7 @@ impl ConnectionCore {
             engine: Arc::new(Mutex::new(Connection::new(config))),
             objects: Mutex::default(),
             handler: Slot::default(),
+            gone: Mutex::default(),
         }
     }
 

@@ -73,6 +73,10 @@ impl Delivery {
         self.link.bind(py).clone()
     }
 
+    pub(crate) fn is_of(&self, link: &Bound<'_, LinkCore>) -> bool {
+        self.link.is(link)
+    }
+
     fn core<'py>(&'py self, py: Python<'py>) -> PyResult<&'py Bound<'py, LinkCore>> {
         Ok(self.link.bind(py).cast::<LinkCore>()?)
     }

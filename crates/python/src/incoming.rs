@@ -66,13 +66,17 @@ impl ConnectionCore {
             }
             Event::LinkAttached(id) => self.on_attach(py, id),
             Event::LinkDetached(id) => self.on_link(py, id, Kind::LinkRemoteDetach),
-            Event::LinkClosed(id) => self.on_link(py, id, Kind::LinkRemoteClose),
+            Event::LinkClosed(id) => {
+                self.objects().closed.link(id);
+                self.on_link(py, id, Kind::LinkRemoteClose)
+            }
             Event::SessionBegun(id) => {
                 self.session_object(py, id)?;
                 self.on_session(py, id, Kind::SessionRemoteOpen);
                 Ok(())
             }
             Event::SessionEnded(id) => {
+                self.objects().closed.session(id);
                 self.on_session(py, id, Kind::SessionRemoteClose);
                 Ok(())
             }

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 
 mod array;
 mod calls;
+mod closed;
 mod collector;
 mod connection;
 mod decode;

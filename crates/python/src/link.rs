@@ -120,6 +120,12 @@ impl LinkCore {
     }
 }
 
+impl Drop for LinkCore {
+    fn drop(&mut self) {
+        lock(&self.connection.get().gone).link(self.id);
+    }
+}
+
 #[pymethods]
 impl LinkCore {
     #[new]

@@ -28,6 +28,12 @@ impl SessionCore {
     }
 }
 
+impl Drop for SessionCore {
+    fn drop(&mut self) {
+        lock(&self.connection.get().gone).session(self.id);
+    }
+}
+
 /// A session's key in Python: what the class is called with.
 #[pyclass(frozen, module = "proton")]
 pub(crate) struct SessionKey(pub(crate) SessionId);

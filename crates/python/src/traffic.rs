@@ -115,6 +115,10 @@ impl LinkCore {
         traffic.unsettled += 1;
     }
 
+    pub(crate) fn has_unsettled(&self) -> bool {
+        self.traffic().unsettled > 0
+    }
+
     /// One of the outbox has been handed to the engine.
     pub(crate) fn sent_one(&self) {
         let mut traffic = self.traffic();

@@ -22,6 +22,11 @@ def condition_of(endpoint) -> str:
     return "" if found is None else f"{found.name} {found.description}"
 
 
+def is_closed(endpoint) -> bool:
+    """Whether it is over on both sides."""
+    return bool(endpoint.state & endpoint.LOCAL_CLOSED and endpoint.state & endpoint.REMOTE_CLOSED)
+
+
 class Side:
     """One of the two connections, with all the endpoints that it knows."""
 
@@ -31,12 +36,13 @@ class Side:
         self.made: list = []
 
     def sessions(self) -> list:
-        """The sessions, the oldest first."""
-        return self._walk(self.connection.session_head(0))
+        """The sessions, the oldest first. (Proton keeps those that are closed; a connection of ours does not.)"""
+        return [session for session in self._walk(self.connection.session_head(0)) if not is_closed(session)]
 
     def links(self) -> list:
-        """The links, the oldest first."""
-        return self._walk(self.connection.link_head(0))
+        """The links, the oldest first. (As of the sessions.)"""
+        links = self._walk(self.connection.link_head(0))
+        return [link for link in links if not is_closed(link) and not is_closed(link.session)]
 
     @staticmethod
     def _walk(head) -> list:

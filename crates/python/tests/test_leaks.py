@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import proton
 import pytest
+from proton import Message
+from proton.handlers import MessagingHandler
+from support import Server, meet
 
 PROGRAM = Path(__file__).parent / "leaks.py"
 MANY = int(os.environ.get("DEUTERON_CYCLES", "1"))
@@ -46,6 +51,66 @@ def run(name, count, **environment):
 def test_nothing_is_left_behind(name):
     left = run(name, COUNTS.get(name, 50) * MANY)
     assert {what: number for what, number in left.items() if number > NOISE[what]} == {}
+
+
+class Short(MessagingHandler):
+    """Opens links on one connection, one after another, and sees how many are left of them."""
+
+    def __init__(self, count) -> None:
+        super().__init__()
+        self.left = count
+        self.links: weakref.WeakSet = weakref.WeakSet()
+        self.alive = -1
+
+    def on_connection_opened(self, event):
+        """The first."""
+        self.next(event)
+
+    def next(self, event):
+        """One more, or the count."""
+        if self.left:
+            self.left -= 1
+            event.container.create_sender(event.connection, f"q{self.left}", handler=self)
+        else:
+            event.container.schedule(0, self)
+            self.connection = event.connection
+
+    def on_timer_task(self, _event):
+        """All is closed but the connection."""
+        gc.collect()
+        self.alive = len(self.links)
+        self.connection.close()
+
+    def on_link_opened(self, event):
+        """A message."""
+        self.links.add(event.link)
+
+    def on_sendable(self, event):
+        """One on each link."""
+        if event.sender.state & event.sender.LOCAL_ACTIVE:
+            event.sender.send(Message(body="x"))
+
+    def on_settled(self, event):
+        """Closes it."""
+        event.link.close()
+
+    def on_link_closed(self, event):
+        """The next."""
+        self.next(event)
+
+
+@pytest.mark.ours
+def test_a_long_connection_does_not_grow_with_each_link():
+    client, server = Short(100), Server()
+    seen: weakref.WeakSet = weakref.WeakSet()
+    server.on_link_opened = lambda event: seen.add(event.link)
+    counts = []
+    server.on_connection_closing = lambda _event: counts.append(len(seen))
+    meet(client, server)
+    assert len(server.messages) >= 100
+    # The last one, perhaps, and what an event in the queue refers to.
+    assert 0 <= client.alive <= 3
+    assert counts[0] <= 3
 
 
 @pytest.mark.ours
