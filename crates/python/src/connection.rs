@@ -1,7 +1,6 @@
 //! Connections, and what their engine says turned into events.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -19,6 +18,7 @@ use crate::delivery::Delivery;
 use crate::event::Kind;
 use crate::link::{LinkCore, LinkKey};
 use crate::names::{self, Made, Slot, lock};
+use crate::registry::Registry;
 use crate::session::SessionCore;
 use crate::state::{
     ConditionParts, condition_parts, decode_map, decode_symbols, encode_map, encode_symbols, endpoint_state,
@@ -96,39 +96,6 @@ impl Late {
     fn delivery(&self) -> &Py<Delivery> {
         let (Self::Part(delivery) | Self::Send(delivery) | Self::Tell(delivery)) = self;
         delivery
-    }
-}
-
-/// Objects by their ids, in the order in which they were made.
-pub(crate) struct Registry<Id> {
-    numbers: HashMap<Id, u64>,
-    objects: BTreeMap<u64, Py<PyAny>>,
-    next: u64,
-}
-
-impl<Id> Default for Registry<Id> {
-    fn default() -> Self {
-        Self { numbers: HashMap::new(), objects: BTreeMap::new(), next: 0 }
-    }
-}
-
-impl<Id: Hash + Eq> Registry<Id> {
-    pub(crate) fn add(&mut self, id: Id, object: Py<PyAny>) {
-        self.numbers.insert(id, self.next);
-        self.objects.insert(self.next, object);
-        self.next += 1;
-    }
-
-    pub(crate) fn get<'py>(&self, py: Python<'py>, id: &Id) -> Option<Bound<'py, PyAny>> {
-        Some(self.objects.get(self.numbers.get(id)?)?.bind(py).clone())
-    }
-
-    pub(crate) fn all(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        self.objects.values().map(|object| object.clone_ref(py)).collect()
-    }
-
-    pub(crate) fn remove(&mut self, id: &Id) -> Option<Py<PyAny>> {
-        self.objects.remove(&self.numbers.remove(id)?)
     }
 }
 

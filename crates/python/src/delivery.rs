@@ -12,6 +12,7 @@ use crate::calls::CallOut;
 use crate::event::no_attribute;
 use crate::link::LinkCore;
 use crate::names::{self, Made, Slot, lock};
+use crate::progress::Progress;
 use crate::state::{self, LocalState, RemoteParts, remote_parts};
 
 /// A message on its way. Attributes that a program sets on it stay for as long as the delivery does.
@@ -24,30 +25,6 @@ pub(crate) struct Delivery {
     tag: Vec<u8>,
     progress: Mutex<Progress>,
     pub(crate) handler: Slot,
-}
-
-/// How far a delivery is. What the engine has forgotten is still known here.
-#[derive(Default)]
-pub(crate) struct Progress {
-    /// None until the engine knows of it: an outgoing one that is still being written.
-    pub(crate) id: Option<DeliveryId>,
-    /// Bytes that are written, and not with the engine yet.
-    pub(crate) bytes: Vec<u8>,
-    /// Some of them go to the engine at the end of the turn, before the message is whole.
-    pub(crate) part_due: bool,
-    /// Read from the wire, whole.
-    pub(crate) payload: Bytes,
-    pub(crate) complete: bool,
-    pub(crate) advanced: bool,
-    pub(crate) aborted: bool,
-    pub(crate) updated: bool,
-    pub(crate) locally_settled: bool,
-    pub(crate) peer_settled: bool,
-    local_state: u64,
-    remote: Option<DeliveryState>,
-    local: Option<Py<PyAny>>,
-    /// `update` was called, and the peer has not been told.
-    due: bool,
 }
 
 impl Delivery {

@@ -55,15 +55,8 @@ impl ConnectionCore {
                 }
                 Ok(())
             }
-            Event::LinkFlow(id) | Event::LinkDrained(id) => {
-                let Some(link) = self.objects().links.get(py, &id) else { return Ok(()) };
-                let returned = link.cast::<LinkCore>()?.get().credit_drained();
-                // What messages have used up is not news.
-                if returned || matches!(event, Event::LinkFlow(_)) {
-                    self.raise(py, Kind::LinkFlow, &link);
-                }
-                Ok(())
-            }
+            Event::LinkFlow(id) => self.on_flow(py, id, true),
+            Event::LinkDrained(id) => self.on_flow(py, id, false),
             Event::LinkAttached(id) => self.on_attach(py, id),
             Event::LinkDetached(id) => self.on_link(py, id, Kind::LinkRemoteDetach),
             Event::LinkClosed(id) => {
@@ -102,6 +95,15 @@ impl ConnectionCore {
                     .map(|failure| as_in_proton(condition_parts(&failure.error)));
                 TransportCore::failed(transport.cast::<TransportCore>()?, failure);
             }
+        }
+        Ok(())
+    }
+
+    fn on_flow(&self, py: Python<'_>, id: LinkId, news: bool) -> PyResult<()> {
+        let Some(link) = self.objects().links.get(py, &id) else { return Ok(()) };
+        // What messages have used up is not news.
+        if link.cast::<LinkCore>()?.get().credit_drained() || news {
+            self.raise(py, Kind::LinkFlow, &link);
         }
         Ok(())
     }

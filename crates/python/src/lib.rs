@@ -27,6 +27,8 @@ mod message;
 mod names;
 mod outgoing;
 mod owner;
+mod progress;
+mod registry;
 mod sasl;
 mod sections;
 mod session;

@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 
-use deuteron_engine::Connection;
 use pyo3::prelude::*;
 
-use crate::delivery::{Delivery, Progress};
+use crate::delivery::Delivery;
 use crate::link::LinkCore;
 use crate::names::lock;
 
@@ -26,34 +25,6 @@ pub(crate) struct Traffic {
     pub(crate) tags: u64,
     pub(crate) local_detached: bool,
     pub(crate) pre_settled: bool,
-}
-
-impl Progress {
-    /// The sender has settled it with the message.
-    pub(crate) fn came_settled(&mut self) {
-        self.peer_settled = true;
-        self.updated = true;
-    }
-
-    /// Takes bytes of the message from the engine until so many are here. What stays there holds the peer back.
-    pub(crate) fn fetch(&mut self, engine: &mut Connection, limit: usize) {
-        let Some(mut delivery) = self.id.and_then(|id| engine.delivery(id)) else { return };
-        let mut length = self.payload.len();
-        let mut parts = Vec::new();
-        while length < limit
-            && let Some(part) = delivery.read()
-        {
-            length += part.len();
-            parts.push(part);
-        }
-        if parts.is_empty() {
-            return;
-        }
-        if !self.payload.is_empty() {
-            parts.insert(0, std::mem::take(&mut self.payload));
-        }
-        self.payload = if parts.len() > 1 { parts.concat().into() } else { parts.remove(0) };
-    }
 }
 
 impl Traffic {
