@@ -54,7 +54,7 @@ bench: cargo-here ## throughput, latency and memory over loopback, beside the pe
 	python3 bench/run.py
 
 soak: cargo-here ## long tests of the Python package: leaks and exits, fifty or a hundred times as often as in `make test`
-	DEUTERON_CYCLES=100 DEUTERON_EXITS=50 DEUTERON_TEST_SECONDS=3600 scripts/python.sh -k "leaks or exits"
+	@scripts/python.sh soak
 
 peers: ## installs what the tests need beside Rust, under .peers/
 	@scripts/peers.sh test ruff

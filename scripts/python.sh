@@ -2,6 +2,7 @@
 # Installs our Python package where `peers.sh` made a place for it, and runs its tests: with ours, then with Qpid Proton's package.
 # Both must pass: what is ours alone is marked so, and is left out of the second run. At the end, wheels are installed and tried.
 #   python.sh          all of that
+#   python.sh soak     the tests of leaks and exits alone, a hundred and fifty times as often
 #   python.sh servers  no more than the tests with Artemis and RabbitMQ, for the table of what works with whom
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
@@ -22,9 +23,13 @@ if ! absent python; then
     echo "installing crates/python into .peers/python"
     if CARGO_TARGET_DIR=$target MATURIN_PEP517_ARGS="--profile dev ${CI:+--locked}" .peers/python/bin/pip install -q --force-reinstall --no-deps ./crates/python \
         > .peers/log/python-package 2>&1; then
-        if [ "${1:-}" = servers ]; then
-            exec .peers/python/bin/python -m pytest -q crates/python/tests/test_servers.py
-        fi
+        case ${1:-} in
+            servers) exec .peers/python/bin/python -m pytest -q crates/python/tests/test_servers.py ;;
+            soak)
+                export DEUTERON_CYCLES=100 DEUTERON_EXITS=50 DEUTERON_TEST_SECONDS=3600
+                exec .peers/python/bin/python -m pytest -q -k "leaks or exits" crates/python/tests
+                ;;
+        esac
         echo "types of the Python package"
         scripts/typing.sh stubs .peers/python/bin/python || status=1
         echo "tests of the Python package"

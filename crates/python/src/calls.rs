@@ -46,11 +46,11 @@ impl<'py> CallOut<'py> for Bound<'py, PyAny> {
         let arguments = arguments.into_pyobject_or_pyerr(py)?.into_bound();
         let unwound = StopHere;
         // SAFETY: the lock is held (`'py`), and both objects live as long as the call.
-        #[expect(unsafe_code, reason = "see the declaration")]
+        #[expect(unsafe_code, reason = "a function of C")]
         let result = unsafe { PyObject_CallObject(self.as_ptr(), arguments.as_ptr()) };
         std::mem::forget(unwound);
         // SAFETY: a call gives a reference that is ours, or null with an exception set.
-        #[expect(unsafe_code, reason = "see the declaration")]
+        #[expect(unsafe_code, reason = "what a function of C gives")]
         unsafe {
             Self::from_owned_ptr_or_err(py, result)
         }

@@ -99,7 +99,7 @@ def blocking(url, **options) -> None:
         try:
             delivery = sender.send(Message(body=subject, subject=subject))
         except SendException as error:
-            say(subject, "error", error.state)
+            say(subject, "error", int(error.state))
         else:
             say(subject, int(delivery.remote_state), delivery.remote.failed, delivery.remote.undeliverable)
     for make in (connection.create_sender, connection.create_receiver):

@@ -21,10 +21,10 @@ from support import Server, meet
 
 PROGRAM = Path(__file__).parent / "leaks.py"
 MANY = int(os.environ.get("DEUTERON_CYCLES", "1"))
-COUNTS = {"messages": 10000, "codec": 2000, "cycles": 1000, "links": 200, "unsettled": 200, "containers": 50}
-"""How often each is gone through, in each half of the run, if not 50 times."""
-NOISE = {"objects": 12, "blocks": 900, "descriptors": 0, "threads": 0, "KiB": 1024}
-"""What may be there after the second half that was not there before it: caches, and counters of many digits."""
+COUNTS = {"messages": 5000, "codec": 1000, "cycles": 500, "links": 100, "unsettled": 100}
+"""How often each is gone through, in each of four parts of the run, if not 25 times."""
+NOISE = {"objects": 12, "blocks": 150, "descriptors": 0, "threads": 0, "KiB": 512}
+"""What each part may leave behind, however long it is: caches, and the counting itself."""
 LEFT_OPEN = ("exceptions", "reconnects")
 """Cycles that leave a loop with connections in it."""
 
@@ -49,7 +49,7 @@ def run(name, count, **environment):
 @pytest.mark.ours
 @pytest.mark.parametrize("name", names())
 def test_nothing_is_left_behind(name):
-    left = run(name, COUNTS.get(name, 50) * MANY)
+    left = run(name, COUNTS.get(name, 25) * MANY)
     assert {what: number for what, number in left.items() if number > NOISE[what]} == {}
 
 
