@@ -1,6 +1,6 @@
 """What a program might do for ever, and what must then not grow: a cycle each, and the counting of what is left.
 
-``python leaks.py NAME COUNT`` does one of them so often, four times, and prints, as JSON, what each time after the first
+``python leaks.py NAME COUNT`` does one of them so often, four times, and prints, as JSON, what each after the first
 has left at least: what leaks leaves something each time, and what is only kept for the next time does not.
 """
 
