@@ -1,13 +1,17 @@
 //! AMQP values as Python objects, straight from the wire.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use deuteron_codec::{
     DecodeError, DecodeErrorKind, Elements, Primitive, Reader, Scalar, Value, Visitor, visit,
 };
 use pyo3::exceptions::{PyUnicodeDecodeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
 
 use crate::calls::CallOut;
+use crate::names::lock;
 use crate::state;
 use crate::types::{Types, types};
 
@@ -70,6 +74,10 @@ impl From<PyErr> for Failure {
     }
 }
 
+/// How many symbols are kept, and how long they may be: a peer cannot fill the memory with them.
+const MOST_SYMBOLS: usize = 512;
+const LONGEST_SYMBOL: usize = 64;
+
 impl<'py> Objects<'py> {
     pub(crate) fn new(py: Python<'py>) -> PyResult<Self> {
         Ok(Self { py, types: types(py)? })
@@ -81,6 +89,20 @@ impl<'py> Objects<'py> {
         arguments: A,
     ) -> Result<Bound<'py, PyAny>, Failure> {
         Ok(class.bind(self.py).call_out(arguments)?)
+    }
+
+    /// A symbol, which may be one that was made before: few are used again and again, in each message.
+    fn symbol(&self, text: &str) -> Result<Bound<'py, PyAny>, Failure> {
+        static KNOWN: Mutex<BTreeMap<Box<str>, Py<PyAny>>> = Mutex::new(BTreeMap::new());
+        if let Some(known) = lock(&KNOWN).get(text) {
+            return Ok(known.bind(self.py).clone());
+        }
+        let made = self.made(&self.types.symbol, (text,))?;
+        let mut known = lock(&KNOWN);
+        if known.len() < MOST_SYMBOLS && text.len() <= LONGEST_SYMBOL {
+            known.insert(text.into(), made.clone().unbind());
+        }
+        Ok(made)
     }
 
     fn int(&self, number: i64) -> Result<Bound<'py, PyAny>, Failure> {
@@ -123,8 +145,8 @@ impl<'a, 'py> Visitor<'a> for Objects<'py> {
             Scalar::Null => py.None().into_bound(py),
             Scalar::Bool(value) => pyo3::types::PyBool::new(py, value).to_owned().into_any(),
             Scalar::Double(number) => pyo3::types::PyFloat::new(py, number).into_any(),
-            Scalar::Binary(bytes) => self.made(&self.types.memoryview, (PyBytes::new(py, bytes),))?,
-            Scalar::Symbol(text) => self.made(&self.types.symbol, (text,))?,
+            Scalar::Binary(bytes) => PyMemoryView::from(PyBytes::new(py, bytes).as_any())?.into_any(),
+            Scalar::Symbol(text) => self.symbol(text)?,
             other => self.rare(other)?,
         })
     }

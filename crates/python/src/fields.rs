@@ -12,10 +12,17 @@ use crate::types::types;
 
 /// A map of annotations, with its keys as symbols.
 pub(crate) fn annotations(py: Python<'_>, map: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-    if map.is_instance_of::<PyDict>() && map.get_type().is(&types(py)?.dict) {
-        return Ok(types(py)?.annotation_dict.bind(py).call_out((map, false))?.unbind());
+    let t = types(py)?;
+    let Ok(plain) = map.cast_exact::<PyDict>() else { return Ok(map.unbind()) };
+    let class = t.annotation_dict.bind(py);
+    let is_key = |key: Bound<'_, PyAny>| key.get_type().is(&t.symbol) || key.get_type().is(&t.ulong);
+    if !plain.iter().all(|(key, _)| is_key(key)) {
+        return Ok(class.call_out((map, false))?.unbind());
     }
-    Ok(map.unbind())
+    // There is nothing to check and to change: as a whole, and without a call for each.
+    let made = class.call_method1(pyo3::intern!(py, "__new__"), (class,))?;
+    made.cast::<PyDict>().map_err(PyErr::from)?.update(plain.as_mapping())?;
+    Ok(made.unbind())
 }
 
 /// Application properties, whose keys have to be strings and nothing else.

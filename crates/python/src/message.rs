@@ -387,9 +387,12 @@ impl Message {
 
     /// Becomes the message that some bytes are.
     fn decode(&mut self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
-        let bytes = py.get_type::<PyBytes>().call1((data,))?.cast_into::<PyBytes>()?;
+        let bytes = match data.cast_exact::<PyBytes>() {
+            Ok(bytes) => bytes.clone(),
+            Err(_) => py.get_type::<PyBytes>().call1((data,))?.cast_into::<PyBytes>()?,
+        };
         *self = Self::empty();
-        self.load_all(py, bytes.as_bytes())
+        self.load_all(py, bytes.as_bytes(), Some(&bytes))
     }
 
     /// Sends the message on a link; gives the delivery.
@@ -418,12 +421,13 @@ impl Message {
             return Ok(None);
         }
         let Some((delivery, payload)) = LinkCore::take(core)? else { return Ok(None) };
+        let encoded = PyBytes::new(slf.py(), &payload);
         {
             let mut message = slf.borrow_mut();
             *message = Self::empty();
-            message.load_all(slf.py(), &payload)?;
+            message.load_all(slf.py(), &payload, Some(&encoded))?;
         }
-        delivery.setattr("encoded", PyBytes::new(slf.py(), &payload))?;
+        delivery.setattr("encoded", encoded)?;
         if core.get().is_peer_settled() {
             delivery.get().settle_as(slf.py(), None)?;
         }

@@ -4,6 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use deuteron_codec::{Encode, Header, Limits, Properties, Reader, Section, Sections, Writer, codes, section};
 use pyo3::exceptions::PyUnicodeDecodeError;
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyMemoryView, PySlice};
 
 use crate::decode::decode_value;
 use crate::encode::encode_value;
@@ -38,22 +39,27 @@ impl Message {
     /// Like `load`; text that is not UTF-8 is an error, now and whenever it is asked for again.
     pub(crate) fn try_load(&mut self, py: Python<'_>) -> PyResult<()> {
         let Some(bytes) = self.unread.take() else { return Ok(()) };
-        let read = self.load_all(py, &bytes);
+        let read = self.load_all(py, &bytes, None);
         if read.is_err() {
             self.unread = Some(bytes);
         }
         read
     }
 
-    /// Reads what came at once; text that is not UTF-8 is an error.
-    pub(crate) fn load_all(&mut self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
-        match self.read(py, bytes) {
+    /// Reads what came at once; text that is not UTF-8 is an error. `object`: what the bytes are in Python, to be referred to.
+    pub(crate) fn load_all(
+        &mut self,
+        py: Python<'_>,
+        bytes: &[u8],
+        object: Option<&Bound<'_, PyBytes>>,
+    ) -> PyResult<()> {
+        match self.read(py, bytes, object) {
             Err(error) if error.is_instance_of::<PyUnicodeDecodeError>(py) => Err(error),
             _ => Ok(()),
         }
     }
 
-    fn read(&mut self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
+    fn read(&mut self, py: Python<'_>, bytes: &[u8], source: Option<&Bound<'_, PyBytes>>) -> PyResult<()> {
         let mut sections = Sections::new(bytes, Limits::default());
         while let Ok(Some(Section { code, value, start, end })) = sections.next_section() {
             let object = || decode_value(py, value).map(|(object, _)| object);
@@ -64,7 +70,8 @@ impl Message {
                 section::MESSAGE_ANNOTATIONS => self.annotations = Some(annotations(py, object()?)?),
                 section::APPLICATION_PROPERTIES => self.properties = Some(object()?.unbind()),
                 section::DATA | section::AMQP_SEQUENCE | section::AMQP_VALUE => {
-                    self.body = Some(object()?.unbind());
+                    let within = source.and_then(|source| long_binary(source, value, end));
+                    self.body = Some(within.unwrap_or_else(object)?.unbind());
                     self.inferred = code != section::AMQP_VALUE;
                 }
                 _ => {}
@@ -116,6 +123,23 @@ impl Message {
         &mut self.properties_section
     }
 }
+
+/// The bytes that a binary value has at the end of a section, without a copy of them; None if it is another value or a short one.
+fn long_binary<'py>(
+    source: &Bound<'py, PyBytes>,
+    value: &[u8],
+    end: usize,
+) -> Option<PyResult<Bound<'py, PyAny>>> {
+    let (codes::VBIN32, length) = (*value.first()?, value.len().checked_sub(5)?) else { return None };
+    let (start, end) = (isize::try_from(end - length).ok()?, isize::try_from(end).ok()?);
+    (length >= LEAST_SHARED).then(|| {
+        let slice = PySlice::new(source.py(), start, end, 1);
+        PyMemoryView::from(source.as_any())?.get_item(slice)
+    })
+}
+
+/// To copy less is quicker than to refer to it.
+const LEAST_SHARED: usize = 2048;
 
 fn whole<'a, T: deuteron_codec::Decode<'a>>(bytes: &'a [u8]) -> PyResult<T> {
     T::decode(&mut Reader::new(bytes))

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 from pairs import Pair
-from proton import Message, MessageException, symbol, ulong
+from proton import AnnotationDict, Message, MessageException, symbol, ulong
 from proton.handlers import MessagingHandler
 
 DEFAULTS = {
@@ -293,3 +293,35 @@ def test_text_that_is_not_unicode_in_a_handler():
     event = pair.server.collector.peek()
     with pytest.raises(UnicodeDecodeError):
         event.dispatch(Reader())
+
+
+@pytest.mark.parametrize("length", [0, 1, 255, 256, 2047, 2048, 2049, 100_000])
+def test_binary_bodies_of_any_length(length):
+    body = bytes(number % 251 for number in range(length))
+    for inferred in (False, True):
+        message = Message(body=body, inferred=inferred, properties={"a": "b"})
+        copy = Message()
+        copy.decode(message.encode())
+        assert (bytes(copy.body), len(copy.body), copy.inferred) == (body, length, inferred)
+        assert type(copy.body) is memoryview
+        again = Message()
+        again.decode(copy.encode())
+        assert bytes(again.body) == body
+
+
+def test_annotations_that_came_are_as_those_that_were_made():
+    message = Message(annotations={"x-opt-a": 1, symbol("x-opt-b"): "c", ulong(5): "five"})
+    copies = [Message(), Message()]
+    for copy in copies:
+        copy.decode(message.encode())
+    first, second = (copy.annotations for copy in copies)
+    assert first == second == message.annotations
+    assert type(first) is AnnotationDict
+    assert {type(key) for key in first} == {symbol, ulong}
+    first["x-opt-d"] = 2
+    assert [type(key) for key in first][-1] is symbol
+    assert "x-opt-d" not in second
+    copies[0].annotations = first
+    third = Message()
+    third.decode(copies[0].encode())
+    assert third.annotations == first
