@@ -7,7 +7,6 @@ Programs usually begin with :class:`proton.reactor.Container` and :class:`proton
 from __future__ import annotations
 
 import logging
-import logging.config
 import os
 
 from . import _exceptions
@@ -128,7 +127,9 @@ log = logging.getLogger("proton")
 handler = logging.NullHandler()
 logconfigfile = os.environ.get("PNPY_LOGGER_CONFIG")
 if logconfigfile:
-    logging.config.fileConfig(logconfigfile, disable_existing_loggers=False)
+    from logging.config import fileConfig
+
+    fileConfig(logconfigfile, disable_existing_loggers=False)
 else:
     log.addHandler(handler)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from typing import Any
@@ -40,6 +39,8 @@ def default_config() -> dict[str, Any]:
     path = find_config_file()
     if path is None:
         return {}
+    import json
+
     with open(path, encoding="utf-8") as file:
         config = json.loads(strip_comments(file.read()))
     if not isinstance(config, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import uuid
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -392,8 +391,7 @@ _SCALARS: dict = {
 def _accessors(name: str, parameter: str, type: int, convert: Callable[[Any], Any], default: Any) -> None:
     """Gives ``Data`` the methods to put and to get one type."""
 
-    def put(self: Data, *values: Any, **named: Any) -> None:
-        (value,) = values or (named.pop(parameter),)
+    def put(self: Data, value: Any) -> None:
         self._put(type, convert(value))
 
     def get(self: Data) -> Any:
@@ -402,9 +400,9 @@ def _accessors(name: str, parameter: str, type: int, convert: Callable[[Any], An
             return default
         return memoryview(node.value) if type == Data.BINARY else node.value
 
-    put.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter(one, inspect.Parameter.POSITIONAL_OR_KEYWORD) for one in ("self", parameter)]
-    )
+    # Its parameter has a name of its own.
+    put.__code__ = put.__code__.replace(co_varnames=("self", parameter))
+    put.__annotations__ = {}
     put.__name__, get.__name__ = f"put_{name}", f"get_{name}"
     put.__doc__, get.__doc__ = f"Adds a {name}.", f"The current value, if it is a {name}."
     setattr(Data, put.__name__, put)

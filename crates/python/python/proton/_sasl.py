@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _sasl_config
-
 __all__ = ["SASL"]
 
 
@@ -102,6 +100,9 @@ class SASL:
         self._config_path = _text(path, "path")
 
     def _configuration(self) -> tuple[list | None, Any]:
+        # What a server needs, and a client does not.
+        from . import _sasl_config
+
         return _sasl_config.read(self._config_name, self._config_path)
 
 

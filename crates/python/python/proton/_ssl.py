@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import Any
 
@@ -233,6 +232,8 @@ class SSL:
         found = self._transport._peer_certificate()
         if algorithm is None or found is None:
             return None
+        import hashlib
+
         digest = hashlib.new(algorithm, found[0], usedforsecurity=False).hexdigest()
         return digest if fingerprint_length > len(digest) else None
 

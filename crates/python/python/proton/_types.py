@@ -187,6 +187,7 @@ def _symbol_key(key: Any, raise_on_error: bool) -> Any:
 
 
 def _annotation_key(key: Any, raise_on_error: bool) -> Any:
+    """The key as a symbol, unless it is a ulong."""
     return key if isinstance(key, ulong) else _symbol_key(key, raise_on_error)
 
 
