@@ -205,7 +205,7 @@ class AnnotationDict(RestrictedKeyDict):
     """A map with symbols or ulongs as keys, as annotations are (3.2.10)."""
 
     # Those of maps that have come from a peer, which are made without a call of __init__.
-    validation_fn = staticmethod(_annotation_key)
+    validation_fn: Any = staticmethod(_annotation_key)
     raise_on_error = False
 
     def __init__(self, e: Any = None, raise_on_error: bool = True, **kwargs: Any) -> None:
