@@ -245,7 +245,7 @@ impl ConnectionCore {
         self.objects().endings.iter().any(which)
     }
 
-    pub(crate) fn forget_delivery(&self, _py: Python<'_>, id: DeliveryId) {
+    pub(crate) fn forget_delivery(&self, id: DeliveryId) {
         let gone = self.objects().deliveries.remove(&id);
         drop(gone);
     }
@@ -262,12 +262,12 @@ impl ConnectionCore {
         drop(gone);
     }
 
-    pub(crate) fn forget_link(&self, _py: Python<'_>, id: LinkId) {
+    pub(crate) fn forget_link(&self, id: LinkId) {
         let gone = self.objects().links.remove(&id);
         drop(gone);
     }
 
-    pub(crate) fn forget_session(&self, _py: Python<'_>, id: SessionId) {
+    pub(crate) fn forget_session(&self, id: SessionId) {
         let gone = self.objects().sessions.remove(&id);
         drop(gone);
     }

@@ -236,7 +236,7 @@ impl Delivery {
             if let Some(mut delivery) = lock(&self.engine).delivery(id) {
                 delivery.disposition(state, true);
             }
-            link.get().connection().get().forget_delivery(py, id);
+            link.get().connection().get().forget_delivery(id);
         }
         link.get().settled_one();
         link.get().connection().get().modified(py);

@@ -9,7 +9,7 @@ use crate::delivery::Delivery;
 use crate::event::Kind;
 use crate::link::LinkCore;
 use crate::names::{self, lock};
-use crate::session::{SessionCore, SessionKey};
+use crate::session::{SessionCore, SessionKey, link_as_in_proton};
 use crate::state::{ConditionParts, condition_parts};
 use crate::transport::TransportCore;
 
@@ -49,7 +49,7 @@ impl ConnectionCore {
                 Ok(())
             }
             Event::DeliveryLost(id) => {
-                self.forget_delivery(py, id);
+                self.forget_delivery(id);
                 if let Some(mut delivery) = lock(&self.engine).delivery(id) {
                     delivery.forget();
                 }
@@ -123,10 +123,7 @@ impl ConnectionCore {
                 let mut engine = lock(&self.engine);
                 let Some(mut link) = engine.link(id) else { return Ok(()) };
                 if let Some(config) = link.config_mut() {
-                    config.partial_events = true;
-                    config.auto_drained = false;
-                    config.overdraft = u32::MAX;
-                    config.drain_timeout = None;
+                    link_as_in_proton(config);
                     // What the peer asks for is a program's to answer.
                     (config.source, config.target) = (None, None);
                 }

@@ -467,13 +467,13 @@ impl LinkCore {
         ))
     }
 
-    fn _free(&self, py: Python<'_>) {
+    fn _free(&self) {
         let waiting = std::mem::take(&mut self.traffic().waiting);
         drop(waiting);
         if let Some(mut link) = lock(&self.engine).link(self.id) {
             link.free();
         }
-        self.connection.get().forget_link(py, self.id);
+        self.connection.get().forget_link(self.id);
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -34,6 +34,15 @@ impl Drop for SessionCore {
     }
 }
 
+/// What links leave to programs here, and take from peers.
+pub(crate) fn link_as_in_proton(config: &mut LinkConfig) {
+    config.partial_events = true;
+    config.auto_drained = false;
+    // RabbitMQ 3.10 needs it; the session's window is a bound.
+    config.overdraft = u32::MAX;
+    config.drain_timeout = None;
+}
+
 /// A session's key in Python: what the class is called with.
 #[pyclass(frozen, module = "proton")]
 pub(crate) struct SessionKey(pub(crate) SessionId);
@@ -146,11 +155,7 @@ impl SessionCore {
         this.connection.get().check(slf.py())?;
         let role = if sender { Role::Sender } else { Role::Receiver };
         let mut config = LinkConfig::new(name.clone(), role);
-        config.partial_events = true;
-        config.auto_drained = false;
-        // As in Proton. RabbitMQ 3.10 needs it; the session's window is a bound.
-        config.overdraft = u32::MAX;
-        config.drain_timeout = None;
+        link_as_in_proton(&mut config);
         // A link of the same name may be about to end.
         this.connection.get().flush(slf.py())?;
         let made = lock(&this.engine).create_link(this.id, config);
@@ -160,11 +165,11 @@ impl SessionCore {
         Ok(link)
     }
 
-    fn _free(&self, py: Python<'_>) {
+    fn _free(&self) {
         if let Some(mut session) = lock(&self.engine).session(self.id) {
             session.free();
         }
-        self.connection.get().forget_session(py, self.id);
+        self.connection.get().forget_session(self.id);
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
