@@ -9,6 +9,8 @@ use deuteron_codec::{
     Symbol, Target,
 };
 
+use crate::reconnect::Backoff;
+use crate::remedy::Remedies;
 use crate::sasl::{SaslClientConfig, SaslServerConfig};
 
 /// Which side of the connection we are: it decides who sends the first header and who authenticates whom.
@@ -105,6 +107,9 @@ pub struct ConnectionConfig {
     pub detach_timeout: Option<Duration>,
     /// For the answer to Close. Default 10 s.
     pub close_timeout: Option<Duration>,
+    /// What is done about links and sessions that the peer ends: see [`LinkConfig::reattach`] and
+    /// [`SessionConfig::rebegin`].
+    pub remedies: Remedies,
     /// Bounds on what the peer can make us hold.
     pub limits: Limits,
     /// Told of each frame.
@@ -131,6 +136,7 @@ impl Default for ConnectionConfig {
             attach_timeout: HALF_A_MINUTE,
             detach_timeout: HALF_A_MINUTE,
             close_timeout: Some(Duration::from_secs(10)),
+            remedies: Remedies::default(),
             limits: Limits::default(),
             trace: None,
         }
@@ -151,6 +157,9 @@ pub struct SessionConfig {
     pub strict_capacity: bool,
     /// The first transfer-id and delivery-id on each wire. Default 0.
     pub next_outgoing_id: u32,
+    /// When the peer ends the session and [`Remedies`] say that it can be begun again: the delays before that. Default
+    /// none: it stays ended.
+    pub rebegin: Option<Backoff>,
     /// Begin's offered-capabilities.
     pub offered_capabilities: Vec<Symbol>,
     /// Begin's desired-capabilities.
@@ -167,6 +176,7 @@ impl Default for SessionConfig {
             incoming_capacity: 64 << 20,
             strict_capacity: false,
             next_outgoing_id: 0,
+            rebegin: None,
             offered_capabilities: Vec::new(),
             desired_capabilities: Vec::new(),
             properties: None,
@@ -214,6 +224,9 @@ pub struct LinkConfig {
     pub overdraft: u32,
     /// Senders: what happens to unsettled messages when the wire is lost.
     pub recovery: Recovery,
+    /// When the peer detaches the link and [`Remedies`] say that it can be attached again: the delays before that. Default
+    /// none: it stays detached.
+    pub reattach: Option<Backoff>,
     /// Receivers: an event for each part of a message. Default false.
     pub partial_events: bool,
     /// Senders: give unused credit back by itself when the peer drains and nothing is queued. Default true.
@@ -261,6 +274,7 @@ impl LinkConfig {
             credit_window: 0,
             overdraft: 0,
             recovery: Recovery::Report,
+            reattach: None,
             partial_events: false,
             auto_drained: true,
             settle_timeout: None,

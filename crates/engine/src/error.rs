@@ -5,6 +5,7 @@ use std::fmt;
 use deuteron_codec::Error;
 
 use crate::event::Deadline;
+use crate::remedy::Remedy;
 
 /// A call that cannot be carried out as made. The connection is unharmed.
 #[non_exhaustive]
@@ -71,6 +72,8 @@ pub enum Cause {
     IdleTimeout,
     /// The socket ended or failed.
     Lost,
+    /// The table of failures says that a session or link that went wrong needs a new wire.
+    Remedy(Remedy),
 }
 
 impl fmt::Display for Failure {

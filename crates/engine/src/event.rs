@@ -27,6 +27,12 @@ pub enum Event {
     LinkDetached(LinkId),
     /// The peer closed the link (2.6.6).
     LinkClosed(LinkId),
+    /// The peer detached a link that comes back by itself: see [`LinkMut::interruption`](crate::LinkMut::interruption).
+    /// [`LinkAttached`](Self::LinkAttached) says that it is up again.
+    LinkInterrupted(LinkId),
+    /// The session ended, and with it the attachments of its links; it is begun again by itself: see
+    /// [`SessionMut::interruption`](crate::SessionMut::interruption).
+    SessionInterrupted(SessionId),
     /// A flow for the link arrived, or what held back its sends has eased: look at the credit (2.6.7).
     LinkFlow(LinkId),
     /// The credit of a draining receiver is used up (2.6.7).
@@ -77,6 +83,10 @@ pub enum Deadline {
     End(SessionId),
     /// The answer to our Close.
     Close,
+    /// Nobody is late: the delay before a link is attached again.
+    Reattach(LinkId),
+    /// Nobody is late: the delay before a session is begun again.
+    Rebegin(SessionId),
 }
 
 impl std::fmt::Display for Deadline {
@@ -91,6 +101,8 @@ impl std::fmt::Display for Deadline {
             Self::Detach(_) => "detach",
             Self::End(_) => "end",
             Self::Close => "close",
+            Self::Reattach(_) => "attach again",
+            Self::Rebegin(_) => "begin again",
         })
     }
 }

@@ -75,6 +75,19 @@ impl Connection {
         }
     }
 
+    /// Answers the peer's Close (2.4.3) without giving up what is open on our side: it is opened again on the next wire.
+    pub fn answer_close(&mut self) {
+        let Some(wire) = self.wire.as_deref_mut() else { return };
+        if !wire.close_received || wire.close_sent || !wire.open_sent {
+            return;
+        }
+        self.write(0, &Close { error: None });
+        if let Some(wire) = self.wire.as_deref_mut() {
+            wire.close_sent = true;
+        }
+        self.finish();
+    }
+
     /// Both Closes have crossed, or the wire is of no use any more: nothing more is written or read.
     pub(crate) fn finish(&mut self) {
         let Some(wire) = self.wire.as_deref_mut() else { return };

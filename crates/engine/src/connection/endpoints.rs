@@ -98,7 +98,8 @@ impl Connection {
     pub(crate) fn write_begin(&mut self, id: SessionId) {
         let Some(wire) = self.wire.as_deref_mut().filter(|wire| wire.is_writable()) else { return };
         let Some(session) = self.sessions.get_mut(id) else { return };
-        if session.local_channel.is_some() || !session.endpoint.local.is_open() {
+        let waits = session.comeback.as_deref().is_some_and(|comeback| comeback.waiting);
+        if session.local_channel.is_some() || !session.endpoint.local.is_open() || waits {
             return;
         }
         session.window.limit(session.room(self.config.max_frame_size));
@@ -130,7 +131,8 @@ impl Connection {
         let Some(wire) = self.wire.as_deref_mut().filter(|wire| wire.is_writable()) else { return };
         let Some(link) = self.links.get_mut(id) else { return };
         let Some(session) = self.sessions.get_mut(link.session) else { return };
-        if link.local_handle.is_some() || !link.endpoint.local.is_open() || !session.is_writable() {
+        let waits = link.comeback.as_deref().is_some_and(|comeback| comeback.waiting);
+        if link.local_handle.is_some() || !link.endpoint.local.is_open() || !session.is_writable() || waits {
             return;
         }
         let Some(channel) = session.local_channel else { return };
@@ -220,7 +222,7 @@ impl Connection {
         self.link_over(id);
     }
 
-    fn write_detach(&mut self, id: LinkId, closed: bool, error: Option<Error>) {
+    pub(crate) fn write_detach(&mut self, id: LinkId, closed: bool, error: Option<Error>) {
         self.flush_dispositions_of(id);
         if !self.wire.as_ref().is_some_and(|wire| wire.is_writable()) {
             return;

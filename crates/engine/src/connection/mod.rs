@@ -8,6 +8,7 @@ mod handshake;
 mod input;
 mod output;
 mod peer;
+mod recover;
 mod send;
 mod timers;
 mod transfer;

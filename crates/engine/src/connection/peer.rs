@@ -91,6 +91,9 @@ impl Connection {
         session.incoming = Unsettled::default();
         session.remote_begin = Some(begin);
         session.endpoint.remote = EndpointState::Open;
+        if let Some(comeback) = session.comeback.as_deref_mut() {
+            comeback.succeed(now);
+        }
         if !session.forgotten {
             self.raise(Event::SessionBegun(id));
         }
@@ -111,6 +114,9 @@ impl Connection {
         }
         if forgotten {
             self.sessions.remove(id);
+            return;
+        }
+        if self.recovers_session(id, now) {
             return;
         }
         self.raise(Event::SessionEnded(id));
@@ -168,7 +174,7 @@ impl Connection {
         };
         if let Some(position) = session.awaiting.iter().position(waits) {
             if let Some(link) = session.awaiting.remove(position) {
-                self.link_attached(id, link, attach);
+                self.link_attached(id, link, attach, now);
             }
             return;
         }
@@ -187,7 +193,7 @@ impl Connection {
             }
             None => self.insert_peer_link(id, &attach),
         };
-        self.link_attached(id, link, attach);
+        self.link_attached(id, link, attach, now);
     }
 
     fn insert_peer_link(&mut self, session: SessionId, attach: &Attach) -> LinkId {
@@ -200,7 +206,7 @@ impl Connection {
         link
     }
 
-    fn link_attached(&mut self, session: SessionId, id: LinkId, attach: Box<Attach>) {
+    fn link_attached(&mut self, session: SessionId, id: LinkId, attach: Box<Attach>, now: Instant) {
         let (Some(session), Some(link)) = (self.sessions.get_mut(session), self.links.get_mut(id)) else {
             return;
         };
@@ -212,6 +218,12 @@ impl Connection {
             link.delivery_count = Serial(attach.initial_delivery_count.unwrap_or(0));
         }
         link.remote_attach = Some(attach);
+        if !link.is_refused() {
+            link.was_attached = true;
+            if let Some(comeback) = link.comeback.as_deref_mut() {
+                comeback.succeed(now);
+            }
+        }
         if !link.forgotten {
             self.raise(Event::LinkAttached(id));
             self.link_ready(id);
@@ -239,6 +251,11 @@ impl Connection {
         {
             *slot = None;
         }
+        if self.recovers_link(id, closed, now) {
+            self.retry_blocked();
+            return;
+        }
+        let Some(link) = self.links.get_mut(id) else { return };
         let reattach = std::mem::take(&mut link.reattach) && !closed;
         if link.forgotten {
             self.links.remove(id);

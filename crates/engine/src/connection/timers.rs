@@ -110,9 +110,7 @@ impl Connection {
         }
         self.keep_alive(now);
         while let Some((deadline, token)) = self.deadlines.pop_due(now) {
-            if self.is_due(deadline, token) {
-                self.raise(Event::DeadlineExpired(deadline));
-            }
+            self.expire(deadline, token, now);
         }
         for id in self.sessions.keys() {
             if self.sessions.get(id).and_then(|session| session.settle_check).is_some_and(|at| at <= now) {
@@ -175,6 +173,16 @@ impl Connection {
         self.fail(error, Cause::Deadline(deadline), now);
     }
 
+    fn expire(&mut self, deadline: Deadline, token: u32, now: Instant) {
+        match deadline {
+            Deadline::Reattach(_) | Deadline::Rebegin(_) => self.come_back(deadline, token),
+            _ if !self.is_due(deadline, token) => {}
+            Deadline::Attach(id) if self.recovers_attach(id, now) => {}
+            Deadline::End(id) if self.gives_up_on_end(id, now) => {}
+            _ => self.raise(Event::DeadlineExpired(deadline)),
+        }
+    }
+
     fn is_due(&self, deadline: Deadline, token: u32) -> bool {
         let silent = |state| state == EndpointState::Uninit;
         match deadline {
@@ -198,6 +206,7 @@ impl Connection {
                 self.links.get(id).is_some_and(|link| link.drain_token == token && link.drain)
             }
             Deadline::Sasl | Deadline::Open | Deadline::Close | Deadline::Settle(_) => false,
+            Deadline::Reattach(_) | Deadline::Rebegin(_) => false,
         }
     }
 

@@ -35,6 +35,12 @@ impl Connection {
             session.start_wire();
             session.endpoint.forget_remote();
             session.begin_token += 1;
+            if let Some(comeback) = session.comeback.as_deref_mut() {
+                comeback.waiting = false;
+                if std::mem::take(&mut comeback.ending) {
+                    session.endpoint.local = EndpointState::Open;
+                }
+            }
             // What the peer began and we never answered goes with the wire; so does what nobody wants.
             if session.forgotten || session.endpoint.local == EndpointState::Uninit {
                 self.sessions.remove(id);
@@ -53,18 +59,10 @@ impl Connection {
                 self.links.remove(id);
                 continue;
             }
-            let drained = !link.is_sender() && link.drain;
             if std::mem::take(&mut link.reattach) {
                 link.endpoint.local = EndpointState::Open;
             }
-            link.forget_wire();
-            link.attach_token += 1;
-            link.detach_token += 1;
-            link.drain_token += 1;
-            if drained {
-                // The credit is gone with the wire, which is what the drain asked for.
-                self.raise(Event::LinkDrained(id));
-            }
+            self.take_link_off_wire(id);
         }
         self.endpoint.forget_remote();
         self.raise(Event::Unbound);

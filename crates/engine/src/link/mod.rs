@@ -10,6 +10,7 @@ use crate::connection::Connection;
 use crate::endpoint::{Endpoint, EndpointState};
 use crate::error::UsageError;
 use crate::id::{DeliveryId, LinkId, SessionId};
+use crate::recovery::{Comeback, Interruption};
 use crate::serial::Serial;
 
 /// What is sent: borrowed bytes, which are copied, or counted ones, which are chained when large.
@@ -75,6 +76,10 @@ pub(crate) struct Link {
     pub(crate) paused: bool,
     /// It is to be attached again as soon as the peer has answered our Detach.
     pub(crate) reattach: bool,
+    /// Both sides have been attached at some time.
+    pub(crate) was_attached: bool,
+    /// It was interrupted, and comes back by itself.
+    pub(crate) comeback: Option<Box<Comeback>>,
     /// Its owner wants no more of it: it goes once the peer has detached it.
     pub(crate) forgotten: bool,
     /// Messages that came beyond the credit since our last flow.
@@ -110,6 +115,8 @@ impl Link {
             flow_echo: false,
             paused: false,
             reattach: false,
+            was_attached: false,
+            comeback: None,
             forgotten: false,
             overdrawn: 0,
             attach_token: 0,
@@ -174,6 +181,15 @@ impl Link {
         self.flow_due = false;
         self.flow_echo = false;
         self.paused = false;
+        if let Some(comeback) = self.comeback.as_deref_mut() {
+            comeback.waiting = false;
+        }
+    }
+
+    /// The peer's Attach has no terminus of its own: a Detach that says why follows (2.6.3).
+    pub(crate) fn is_refused(&self) -> bool {
+        let Some(attach) = self.remote_attach.as_deref() else { return false };
+        if self.is_sender() { attach.target.is_none() } else { attach.source.is_none() }
     }
 }
 
@@ -232,6 +248,11 @@ impl LinkMut<'_> {
     /// The error that the peer detached it with.
     pub fn remote_error(&self) -> Option<&Error> {
         self.link()?.endpoint.remote_error.as_deref()
+    }
+
+    /// Why the link is down at the moment, if it comes back by itself.
+    pub fn interruption(&self) -> Option<&Interruption> {
+        self.link()?.comeback.as_deref()?.last.as_ref()
     }
 
     /// The peer's Attach: its termini, capabilities and properties.

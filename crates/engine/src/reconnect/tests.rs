@@ -1,3 +1,6 @@
+use std::time::Instant;
+
+use super::reconnector::FAR;
 use super::*;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -246,4 +249,95 @@ fn a_delay_beyond_the_clock_is_a_long_wait() {
     let mut reconnector = Reconnector::new(1, Some(Box::new(Delays::new([Duration::ZERO, Duration::MAX]))));
     assert_eq!(reconnector.next(start), Next::Dial(0));
     assert_eq!(reconnector.next(start), Next::Wait { until: start + FAR, address: 0 });
+}
+
+// Where the walk begins, and in which order it goes -------------------------------------------------------------
+
+#[test]
+fn the_same_address_can_be_dialled_again() {
+    let mut driver = Driver::new(3, Some(Box::new(Backoff::new())));
+    assert_eq!(driver.attempt(), Ok((0, 0)));
+    driver.reconnector.stay();
+    assert_eq!(driver.attempt(), Ok((100, 0)));
+    assert_eq!(driver.attempt(), Ok((200, 1)));
+    driver.reconnector.stay();
+    assert_eq!(driver.attempt(), Ok((400, 1)));
+}
+
+#[test]
+fn a_lost_connection_can_go_on_with_the_next_address() {
+    let mut driver = Driver::new(3, Some(Box::new(Backoff::new())));
+    for last in [0, 1, 2, 0] {
+        assert_eq!(driver.attempt().map(|(_, address)| address), Ok(last));
+        driver.reconnector.connected();
+        driver.reconnector.skip();
+    }
+    // All others are tried before the one that was left.
+    let rest: Vec<_> = driver.attempts(3).into_iter().map(|(_, address)| address).collect();
+    assert_eq!(rest, [1, 2, 0]);
+}
+
+#[test]
+fn it_can_be_stopped() {
+    let mut driver = Driver::new(2, Some(Box::new(Backoff::new())));
+    driver.attempts(1);
+    driver.reconnector.connected();
+    driver.reconnector.stop();
+    assert_eq!(driver.attempt(), Err(0));
+}
+
+#[test]
+fn a_random_order_has_each_address_once_a_round() {
+    let mut firsts = std::collections::HashSet::new();
+    for seed in 0..50 {
+        let mut driver = Driver::new(5, Some(Box::new(Backoff::new())));
+        driver.reconnector.set_order(Order::Random(seed));
+        let mut round: Vec<_> = driver.attempts(5).into_iter().map(|(_, address)| address).collect();
+        firsts.insert(round[0]);
+        round.sort_unstable();
+        assert_eq!(round, [0, 1, 2, 3, 4]);
+    }
+    assert_eq!(firsts.len(), 5, "each address is first sometimes");
+}
+
+#[test]
+fn the_primary_comes_first_whatever_the_order_of_the_others() {
+    let mut seconds = std::collections::HashSet::new();
+    for seed in 0..50 {
+        let mut driver = Driver::new(4, Some(Box::new(Backoff::new())));
+        driver.reconnector.set_order(Order::PrimaryThenRandom(seed));
+        let round: Vec<_> = driver.attempts(4).into_iter().map(|(_, address)| address).collect();
+        assert_eq!(round[0], 0);
+        seconds.insert(round[1]);
+    }
+    assert_eq!(seconds.len(), 3);
+}
+
+#[test]
+fn the_first_connection_has_a_limit_of_its_own() {
+    let mut driver = Driver::new(2, Some(Box::new(Backoff::new())));
+    driver.reconnector.limit_first(Some(3));
+    assert_eq!(driver.attempts(100).len(), 6);
+    assert_eq!(driver.attempt(), Err(6));
+
+    let mut driver = Driver::new(2, Some(Box::new(Backoff::new())));
+    driver.reconnector.limit_first(Some(3));
+    driver.attempts(1);
+    driver.reconnector.connected();
+    assert_eq!(driver.attempts(100).len(), 100);
+}
+
+#[test]
+fn addresses_can_change_at_any_time() {
+    let mut driver = Driver::new(2, Some(Box::new(Backoff::new())));
+    driver.reconnector.set_addresses(1);
+    assert_eq!(driver.attempts(3), [(0, 0), (100, 0), (300, 0)]);
+    driver.reconnector.set_addresses(3);
+    let following: Vec<_> = driver.attempts(4).into_iter().map(|(_, address)| address).collect();
+    assert_eq!(following, [0, 1, 2, 0]);
+    driver.reconnector.strike();
+    driver.reconnector.set_addresses(1);
+    assert_eq!(driver.attempt().map(|(_, address)| address), Ok(0), "nothing is known against a new one");
+    driver.reconnector.set_addresses(0);
+    assert!(driver.attempt().is_err());
 }

@@ -13,6 +13,7 @@ use crate::config::SessionConfig;
 use crate::connection::Connection;
 use crate::endpoint::{Endpoint, EndpointState};
 use crate::id::{LinkId, SessionId};
+use crate::recovery::{Comeback, Interruption};
 use crate::serial::Serial;
 use disposition::Dispositions;
 use unsettled::Unsettled;
@@ -57,6 +58,8 @@ pub(crate) struct Session {
     pub(crate) settle_check: Option<Instant>,
     pub(crate) wants_settle_deadline: bool,
     pub(crate) begin_token: u32,
+    /// It was interrupted, and comes back by itself.
+    pub(crate) comeback: Option<Box<Comeback>>,
     /// Its owner wants no more of it: it goes once the peer has ended it.
     pub(crate) forgotten: bool,
 }
@@ -195,6 +198,11 @@ impl SessionMut<'_> {
     /// The error that the peer ended it with.
     pub fn remote_error(&self) -> Option<&Error> {
         self.session()?.endpoint.remote_error.as_deref()
+    }
+
+    /// Why the session is down at the moment, if it comes back by itself.
+    pub fn interruption(&self) -> Option<&Interruption> {
+        self.session()?.comeback.as_deref()?.last.as_ref()
     }
 
     /// The peer's Begin.

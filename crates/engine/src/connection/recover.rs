@@ -1,0 +1,249 @@
+//! Links and sessions that the peer has ended on a live wire, and that come back by themselves.
+
+use std::time::Instant;
+
+use deuteron_codec::{End, Error, condition};
+
+use super::Connection;
+use crate::endpoint::EndpointState;
+use crate::error::Cause;
+use crate::event::{Deadline, Event};
+use crate::id::{LinkId, SessionId};
+use crate::recovery::Comeback;
+use crate::remedy::{Place, Remedy, Symptom};
+
+impl Connection {
+    /// The peer has detached a link that we want. True if it comes back by itself, and so is not over.
+    pub(crate) fn recovers_link(&mut self, id: LinkId, closed: bool, now: Instant) -> bool {
+        let Some(link) = self.links.get(id) else { return false };
+        if !link.endpoint.local.is_open() || link.forgotten || link.config.reattach.is_none() {
+            return false;
+        }
+        let session = link.session;
+        let error = link.endpoint.remote_error.as_deref().cloned();
+        let symptom = Symptom::of_end(error.as_ref(), closed);
+        let place = if link.was_attached { Place::Link } else { Place::Attach };
+        match self.config.remedies.of(place, &symptom) {
+            Remedy::GiveUp => false,
+            Remedy::Retry | Remedy::Reattach => self.interrupt_link(id, closed, symptom, error, now),
+            Remedy::NewSession => {
+                self.write_detach(id, closed, None);
+                self.renew_session(session, symptom, error, now)
+            }
+            remedy => {
+                self.give_wire_up(remedy, error, "a link was ended by the peer", now);
+                true
+            }
+        }
+    }
+
+    /// The peer has ended a session that we want. True if it is begun again by itself.
+    pub(crate) fn recovers_session(&mut self, id: SessionId, now: Instant) -> bool {
+        let Some(session) = self.sessions.get_mut(id) else { return false };
+        if let Some(comeback) = session.comeback.as_deref_mut().filter(|comeback| comeback.ending) {
+            // It was ended by us, so as to begin it again.
+            comeback.ending = false;
+            session.endpoint.local = EndpointState::Open;
+            self.release_channels(id);
+            self.start_session_wire(id);
+            self.schedule_session(id);
+            return true;
+        }
+        if !session.endpoint.local.is_open() || session.forgotten || session.config.rebegin.is_none() {
+            return false;
+        }
+        let error = session.endpoint.remote_error.as_deref().cloned();
+        let symptom = Symptom::of_end(error.as_ref(), true);
+        match self.config.remedies.of(Place::Session, &symptom) {
+            Remedy::GiveUp => false,
+            Remedy::Retry | Remedy::Reattach | Remedy::NewSession => {
+                if !self.interrupt_session(id, symptom, error, now) {
+                    return false;
+                }
+                self.write_answering_end(id);
+                self.release_channels(id);
+                self.start_session_wire(id);
+                self.schedule_session(id);
+                true
+            }
+            remedy => {
+                self.give_wire_up(remedy, error, "a session was ended by the peer", now);
+                true
+            }
+        }
+    }
+
+    /// An attach was not answered. True if something is done about it.
+    pub(crate) fn recovers_attach(&mut self, id: LinkId, now: Instant) -> bool {
+        let Some(link) = self.links.get(id) else { return false };
+        if link.config.reattach.is_none() || !link.was_attached {
+            return false;
+        }
+        match self.config.remedies.of(Place::Link, &Symptom::Late) {
+            Remedy::GiveUp => false,
+            // The name cannot be attached a second time while the first attach has no answer.
+            Remedy::Retry | Remedy::Reattach | Remedy::NewSession => {
+                let session = link.session;
+                self.renew_session(session, Symptom::Late, None, now)
+            }
+            remedy => {
+                let what = "the peer did not answer the attach of a link that comes back";
+                self.give_wire_up(remedy, None, what, now);
+                true
+            }
+        }
+    }
+
+    /// The peer did not answer the End of a session that is to be begun again. True if that was so.
+    pub(crate) fn gives_up_on_end(&mut self, id: SessionId, now: Instant) -> bool {
+        let session = self.sessions.get(id);
+        if !session.and_then(|session| session.comeback.as_deref()).is_some_and(|comeback| comeback.ending) {
+            return false;
+        }
+        self.give_wire_up(Remedy::NewConnection, None, "the peer did not end a session in time", now);
+        true
+    }
+
+    /// The delay of a link or session is over.
+    pub(crate) fn come_back(&mut self, what: Deadline, token: u32) {
+        match what {
+            Deadline::Reattach(id) => {
+                let Some(comeback) = self.links.get_mut(id).and_then(|link| link.comeback.as_deref_mut())
+                else {
+                    return;
+                };
+                if comeback.token == token && std::mem::take(&mut comeback.waiting) {
+                    self.write_attach(id);
+                }
+            }
+            Deadline::Rebegin(id) => {
+                let Some(comeback) = self.sessions.get_mut(id).and_then(|s| s.comeback.as_deref_mut()) else {
+                    return;
+                };
+                if comeback.token == token && std::mem::take(&mut comeback.waiting) {
+                    self.write_begin(id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn interrupt_link(
+        &mut self,
+        id: LinkId,
+        closed: bool,
+        symptom: Symptom,
+        error: Option<Error>,
+        now: Instant,
+    ) -> bool {
+        let Some(link) = self.links.get_mut(id) else { return false };
+        let Some(policy) = &link.config.reattach else { return false };
+        let comeback = link.comeback.get_or_insert_with(|| Box::new(Comeback::new(policy)));
+        let Some(delay) = comeback.interrupt(symptom, error, now) else { return false };
+        let token = comeback.token;
+        self.write_detach(id, closed, None);
+        self.suspend(id, true, false);
+        self.take_link_off_wire(id);
+        self.raise(Event::LinkInterrupted(id));
+        if delay.is_zero() {
+            self.write_attach(id);
+            return true;
+        }
+        if let Some(comeback) = self.links.get_mut(id).and_then(|link| link.comeback.as_deref_mut()) {
+            comeback.waiting = true;
+        }
+        self.deadlines.start(Deadline::Reattach(id), Some(delay), token);
+        true
+    }
+
+    /// The link means nothing to the peer any more, but we want it still.
+    pub(crate) fn take_link_off_wire(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(id) else { return };
+        let drained = !link.is_sender() && link.drain;
+        link.forget_wire();
+        link.attach_token += 1;
+        link.detach_token += 1;
+        link.drain_token += 1;
+        if drained {
+            // The credit is gone, which is what the drain asked for.
+            self.raise(Event::LinkDrained(id));
+        }
+    }
+
+    /// Notes that the session is down, and takes its links off the wire. False if it has been tried often enough.
+    fn interrupt_session(
+        &mut self,
+        id: SessionId,
+        symptom: Symptom,
+        error: Option<Error>,
+        now: Instant,
+    ) -> bool {
+        let Some(session) = self.sessions.get_mut(id) else { return false };
+        let Some(policy) = &session.config.rebegin else { return false };
+        let comeback = session.comeback.get_or_insert_with(|| Box::new(Comeback::new(policy)));
+        if comeback.interrupt(symptom, error, now).is_none() {
+            return false;
+        }
+        self.raise(Event::SessionInterrupted(id));
+        for link in self.links_of(id) {
+            if self.links.get(link).is_some_and(|link| link.endpoint.local.is_open()) {
+                self.suspend(link, true, false);
+                self.take_link_off_wire(link);
+            }
+        }
+        true
+    }
+
+    /// Ends a session so as to begin it again once the peer has answered.
+    fn renew_session(&mut self, id: SessionId, symptom: Symptom, error: Option<Error>, now: Instant) -> bool {
+        let open = |session: &crate::session::Session| session.endpoint.both_open();
+        if !self.sessions.get(id).is_some_and(open) || !self.interrupt_session(id, symptom, error, now) {
+            return false;
+        }
+        let Some(session) = self.sessions.get_mut(id) else { return false };
+        if let Some(comeback) = session.comeback.as_deref_mut() {
+            comeback.ending = true;
+        }
+        session.endpoint.local = EndpointState::Closed;
+        self.write_answering_end(id);
+        let Some(session) = self.sessions.get_mut(id) else { return false };
+        session.begin_token += 1;
+        let token = session.begin_token;
+        self.deadlines.start(Deadline::End(id), self.config.detach_timeout, token);
+        true
+    }
+
+    fn write_answering_end(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.end_sent = true;
+        if let Some(channel) = session.local_channel
+            && self.wire.as_ref().is_some_and(|wire| wire.is_writable())
+        {
+            self.write(channel, &End { error: None });
+        }
+    }
+
+    fn start_session_wire(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.start_wire();
+        session.endpoint.forget_remote();
+        session.begin_token += 1;
+    }
+
+    fn schedule_session(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Some(comeback) = session.comeback.as_deref_mut() else { return };
+        let delay = comeback.last.as_ref().map(|last| last.delay).filter(|delay| !delay.is_zero());
+        comeback.waiting = delay.is_some();
+        if delay.is_none() {
+            return self.write_begin(id);
+        }
+        let token = comeback.token;
+        self.deadlines.start(Deadline::Rebegin(id), delay, token);
+    }
+
+    fn give_wire_up(&mut self, remedy: Remedy, error: Option<Error>, what: &str, now: Instant) {
+        let error = error.unwrap_or_else(|| Error::new(condition::INTERNAL_ERROR, what));
+        self.fail(error, Cause::Remedy(remedy), now);
+    }
+}
