@@ -270,11 +270,12 @@ impl ContainerShared {
         })?;
         let config = client_config(self, &options);
         let (deadlines, count) = (options.deadlines, options.urls.len());
+        let comeback = options.comeback();
         let attempts = Attempts::outgoing(options)?;
         let handled = in_loop || handler.is_some();
         let mut core = Core::new(config, Instant::now());
         core.engine.open();
-        let shared = Shared::new(core, Arc::clone(self), deadlines, true, handled, count);
+        let shared = Shared::new(core, Arc::clone(self), deadlines, comeback, true, handled, count);
         let connection = self.adopt(&shared);
         let surroundings = self.surroundings(in_loop, handler.is_some());
         let owner = handled.then(|| Arc::clone(&connection.owner));
@@ -375,6 +376,7 @@ fn client_config(container: &ContainerShared, options: &ConnectOptions) -> Conne
         offered_capabilities: options.offered_capabilities.clone(),
         desired_capabilities: options.desired_capabilities.clone(),
         properties: options.properties.clone(),
+        remedies: options.remedies.clone(),
         begin_timeout: deadlines.begin,
         attach_timeout: deadlines.attach,
         detach_timeout: deadlines.detach,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use deuteron_codec::{Error as AmqpError, Map, Symbol};
+use deuteron_engine::Remedy;
 
 /// What a failure took down, or the stage at which it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -180,6 +181,7 @@ struct Parts {
     retryable: bool,
     advice: Option<&'static str>,
     fate: Option<Fate>,
+    remedy: Option<Remedy>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -199,6 +201,7 @@ impl Error {
                 retryable: false,
                 advice: None,
                 fate: None,
+                remedy: None,
                 source: None,
             }),
         }
@@ -333,6 +336,19 @@ impl Error {
 
     pub(crate) fn with_fate(self, fate: Fate) -> Self {
         self.change(|parts| parts.fate = Some(fate))
+    }
+
+    /// What the table of failures says of what the error is about, where that has been asked already.
+    pub(crate) fn with_remedy(self, remedy: Remedy) -> Self {
+        self.change(|parts| parts.remedy = Some(remedy))
+    }
+
+    pub(crate) fn remedy(&self) -> Option<Remedy> {
+        self.parts.remedy
+    }
+
+    pub(crate) fn amqp_condition(&self) -> Option<Symbol> {
+        self.parts.condition.clone()
     }
 
     pub(crate) fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {

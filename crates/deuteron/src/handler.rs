@@ -110,6 +110,21 @@ pub trait MessagingHandler {
         link.connection().close_if_outgoing();
     }
 
+    /// The peer ended the link, but it comes back by itself after `delay`: `on_link_opened` says when it is up. What was
+    /// sent and not settled is told by [`on_lost`](Self::on_lost) or sent again, as the link's
+    /// [`Recovery`](crate::Recovery) says; what waits for credit goes on waiting. When the attempts run out,
+    /// `on_link_error` or `on_link_closing` comes as for any link.
+    fn on_link_interrupted(&mut self, cx: &mut Context<'_>, link: &Link, error: &Error, delay: Duration) {}
+    /// The peer ended the session, but it is begun again by itself after `delay`, and its links are attached on it.
+    fn on_session_interrupted(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: &Session,
+        error: &Error,
+        delay: Duration,
+    ) {
+    }
+
     /// The sender has credit: [`credit`](crate::LinkHandle::credit) messages may be sent now.
     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: &Sender) {}
     /// A message has arrived whole. What is returned settles it.

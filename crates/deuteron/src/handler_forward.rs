@@ -37,6 +37,8 @@ forward! {
     on_session_closing(session: &Session);
     on_session_closed(session: &Session);
     on_session_error(session: &Session, error: &Error);
+    on_session_interrupted(session: &Session, error: &Error, delay: Duration);
+    on_link_interrupted(link: &Link, error: &Error, delay: Duration);
     on_link_opening(link: &Link);
     on_link_opened(link: &Link);
     on_link_detached(link: &Link);

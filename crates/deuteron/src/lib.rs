@@ -109,4 +109,6 @@ pub use deuteron_codec::{
 };
 pub use deuteron_engine::reconnect::{Backoff, Delays, ReconnectPolicy};
 pub use deuteron_engine::sasl;
-pub use deuteron_engine::{EndpointState, Limits, Recovery, SendOptions};
+pub use deuteron_engine::{
+    EndpointState, Limits, Place, Recovery, Remedies, Remedy, Row, SendOptions, Symptom, TABLE,
+};

@@ -179,7 +179,7 @@ impl ListenerShared {
         let mut core = Core::new(server_config(&self.container, &self.options, remote), Instant::now());
         core.remote_addr = Some(remote);
         let shared =
-            Shared::new(core, Arc::clone(&self.container), self.options.deadlines, false, handled, 1);
+            Shared::new(core, Arc::clone(&self.container), self.options.deadlines, None, false, handled, 1);
         let owner = self.container.adopt(&shared).owner;
         let permit = self.admit(&shared, (!handled).then(|| Arc::clone(&owner)));
         let incoming =

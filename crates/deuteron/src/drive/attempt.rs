@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use deuteron_engine::reconnect::{Backoff, Next, ReconnectPolicy, Reconnector};
 use deuteron_engine::sasl::{Password, SaslClientConfig};
-use deuteron_engine::{EndpointState, SaslConfig, Security};
+use deuteron_engine::{EndpointState, Remedy, SaslConfig, Security};
 
 use super::accept::Permit;
 use super::shared::Status;
 use super::turn::WireEnd;
 use super::wire::Wire;
-use super::{Driver, Handler, SharedWire, route, transactions};
+use super::{Driver, Handler, SharedWire, interrupted, route, transactions};
 use crate::io::Stream;
 use crate::options::Reconnect;
 use crate::{ConnectOptions, Error, Phase as Wait, Scope, Url};
@@ -349,8 +349,14 @@ impl Driver {
         self.tell(handler, |h, cx, connection| h.on_transport_error(cx, connection, &error));
         match &mut self.attempts {
             Attempts::Outgoing(outgoing) => {
-                if !error.is_retryable() {
-                    outgoing.reconnector.strike();
+                let remedies = &outgoing.options.remedies;
+                let was_open = outgoing.reconnector.is_connected();
+                match interrupted::remedy(remedies, &error, was_open) {
+                    Remedy::GiveUp if was_open => outgoing.reconnector.stop(),
+                    Remedy::GiveUp => outgoing.reconnector.strike(),
+                    Remedy::Retry => outgoing.reconnector.stay(),
+                    Remedy::NextAddress => outgoing.reconnector.skip(),
+                    _ => {}
                 }
                 self.next_attempt(handler, Some(error));
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use deuteron_codec::{Error as AmqpError, condition};
-use deuteron_engine::{Deadline, EndpointState, LinkId, SessionId};
+use deuteron_engine::{Deadline, EndpointState, LinkId, Place, Remedy, SessionId, Symptom};
 
 use super::attempt::Phase;
 use super::route::{self, Notice};
@@ -31,6 +31,8 @@ impl Driver {
             Notice::LinkAttached(id) => self.link_attached(handler, id),
             Notice::LinkDetached(id) => self.link_ended(handler, id, false, None),
             Notice::LinkClosed(id) => self.link_ended(handler, id, true, None),
+            Notice::LinkInterrupted(id) => self.link_interrupted(handler, id),
+            Notice::SessionInterrupted(id) => self.session_interrupted(handler, id),
             Notice::Flow(id) => self.flow(handler, id),
             Notice::Drained(id) => {
                 let link = self.link(id);
@@ -87,16 +89,20 @@ impl Driver {
     }
 
     fn connection_closed(&mut self, handler: &mut Handler<'_>) {
-        let (error, open) = {
+        let (error, open, remedy) = {
             let core = self.shared.lock();
-            (core.engine.remote_error().cloned(), core.engine.local_state() == EndpointState::Open)
+            let error = core.engine.remote_error().cloned();
+            let remedy =
+                core.engine.config().remedies.of(Place::Connection, &Symptom::of_end(error.as_ref(), true));
+            (error, core.engine.local_state() == EndpointState::Open, remedy)
         };
-        let forced = error.as_ref().is_some_and(|error| error.condition == condition::CONNECTION_FORCED);
         let error =
             failure::from_peer(Scope::Connection, error).map(|error| self.attempts.label_error(error));
-        if forced && open && self.attempts.can_retry() {
+        if remedy != Remedy::GiveUp && open && self.attempts.can_retry() {
             // The peer goes away but means no harm: as good as a lost wire.
-            self.failure = error.map(|error| error.retryable(true));
+            let closed = || Error::new(Scope::Connection, "the peer closed the connection");
+            self.failure = Some(error.unwrap_or_else(closed).retryable(true).with_remedy(remedy));
+            self.shared.lock().engine.answer_close();
             return;
         }
         if let Some(error) = &error {
@@ -338,6 +344,8 @@ impl Driver {
             }
             // These end the wire, and are reported with it.
             Deadline::Sasl | Deadline::Open | Deadline::Close => {}
+            // The engine sees to these.
+            Deadline::Reattach(_) | Deadline::Rebegin(_) => {}
         }
     }
 

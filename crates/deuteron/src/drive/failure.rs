@@ -21,6 +21,9 @@ pub(super) fn from_failure(failure: &Failure, socket: Option<io::Error>) -> Erro
             Error::deadline_passed(scope, phase, description)
         }
         Cause::IdleTimeout => Error::deadline_passed(Scope::Connection, Phase::Idle, description),
+        Cause::Remedy(remedy) => {
+            Error::new(Scope::Connection, description).retryable(true).with_remedy(remedy)
+        }
         Cause::Lost => Error::new(Scope::Connect, description).retryable(true),
         _ => Error::new(Scope::Connection, description).retryable(true),
     };
@@ -57,6 +60,9 @@ pub(super) fn phase_of(deadline: Deadline) -> (Scope, Phase) {
         Deadline::Detach(_) => (Scope::Link, Phase::Detach),
         Deadline::End(_) => (Scope::Session, Phase::End),
         Deadline::Close => (Scope::Connection, Phase::Close),
+        // Nobody is late with these: they never pass.
+        Deadline::Reattach(_) => (Scope::Link, Phase::Attach),
+        Deadline::Rebegin(_) => (Scope::Session, Phase::Begin),
     }
 }
 

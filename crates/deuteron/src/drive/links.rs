@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use deuteron_codec::Role;
+use deuteron_engine::reconnect::Backoff;
 use deuteron_engine::{EndpointState, LinkConfig, LinkId, SessionConfig, SessionId};
 
 use super::shared::{Core, LinkFacts, LinkState, Owner, SessionFacts, SessionState, Shared};
@@ -12,7 +13,9 @@ use crate::link::LinkHandle;
 use crate::{Deadlines, Error, ReceiverOptions, Scope, SenderOptions, SessionOptions};
 
 pub(crate) fn open_session(owner: &Owner, options: SessionOptions) -> Result<SessionId, Error> {
-    owner.shared.command(|core| begin(core, options.config))
+    let SessionOptions { mut config, comeback } = options;
+    config.rebegin = comeback.unwrap_or_else(|| owner.shared.comeback.clone());
+    owner.shared.command(|core| begin(core, config))
 }
 
 fn begin(core: &mut Core, config: SessionConfig) -> Result<SessionId, Error> {
@@ -39,7 +42,8 @@ pub(crate) fn open_sender(
     options: SenderOptions,
     pull: bool,
 ) -> Result<LinkHandle, Error> {
-    let SenderOptions { config, deadlines, queue_limit } = options;
+    let SenderOptions { mut config, deadlines, comeback, queue_limit } = options;
+    config.reattach = comeback.unwrap_or_else(|| owner.shared.comeback.clone());
     let pull = pull || !owner.shared.handled;
     open(owner, session, config, deadlines, queue_limit, pull)
 }
@@ -50,7 +54,8 @@ pub(crate) fn open_receiver(
     options: ReceiverOptions,
     pull: bool,
 ) -> Result<LinkHandle, Error> {
-    let ReceiverOptions { config, deadlines } = options;
+    let ReceiverOptions { mut config, deadlines, comeback } = options;
+    config.reattach = comeback.unwrap_or_else(|| owner.shared.comeback.clone());
     let pull = pull || !owner.shared.handled;
     open(owner, session, config, deadlines, 0, pull)
 }
@@ -68,7 +73,7 @@ fn open(
     config.drain_timeout = deadlines.drain;
     config.settle_timeout = deadlines.settle;
     let facts = shared.command(|core| {
-        let session = session_for(core, session)?;
+        let session = session_for(core, session, shared.comeback.as_ref())?;
         if config.name.is_empty() {
             config.name = shared.container.link_name();
         }
@@ -92,7 +97,11 @@ fn open(
     Ok(LinkHandle::new(Arc::clone(owner), facts))
 }
 
-fn session_for(core: &mut Core, session: Option<SessionId>) -> Result<SessionId, Error> {
+fn session_for(
+    core: &mut Core,
+    session: Option<SessionId>,
+    comeback: Option<&Backoff>,
+) -> Result<SessionId, Error> {
     if let Some(error) = core.over() {
         return Err(error);
     }
@@ -104,7 +113,8 @@ fn session_for(core: &mut Core, session: Option<SessionId>) -> Result<SessionId,
     {
         return Ok(id);
     }
-    let id = begin(core, SessionConfig::default())?;
+    let config = SessionConfig { rebegin: comeback.cloned(), ..SessionConfig::default() };
+    let id = begin(core, config)?;
     core.default_session = Some(id);
     Ok(id)
 }

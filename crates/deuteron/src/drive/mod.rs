@@ -13,6 +13,7 @@
 //! | route | the engine's events: to inboxes and wakers, or to the batch for the handler |
 //! | dispatch | the batch: callbacks for messages and outcomes |
 //! | endpoints | the batch: what opens, fails and closes |
+//! | interrupted | what the peer ended and comes back; the table of failures |
 //! | event_loop, task | many connections with one handler; one connection with its own |
 //! | accept | listeners |
 //! | keepalive | heartbeats while user code keeps a loop busy |
@@ -24,6 +25,7 @@ mod dispatch;
 mod endpoints;
 pub(crate) mod event_loop;
 mod failure;
+mod interrupted;
 pub(crate) mod keepalive;
 pub(crate) mod links;
 mod route;

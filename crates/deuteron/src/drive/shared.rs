@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use deuteron_codec::{DeliveryTag, Error as AmqpError, Role};
 use deuteron_engine as engine;
+use engine::reconnect::Backoff;
 use engine::{DeliveryId, EndpointState, LinkId, SessionId};
 
 use super::route::Notice;
@@ -310,6 +311,8 @@ pub(crate) struct Shared {
     pub(crate) deadlines: Deadlines,
     /// For all attempts of a call that waits for the connection: the deadline once for each URL.
     pub(crate) establish: Option<Duration>,
+    /// How links and sessions that the peer ends come back, where they do not say so themselves.
+    pub(crate) comeback: Option<Backoff>,
     /// We connected; the peer listens.
     pub(crate) outgoing: bool,
     /// A handler is told what happens.
@@ -323,6 +326,7 @@ impl Shared {
         core: Core,
         container: Arc<ContainerShared>,
         deadlines: Deadlines,
+        comeback: Option<Backoff>,
         outgoing: bool,
         handled: bool,
         urls: usize,
@@ -333,6 +337,7 @@ impl Shared {
             container,
             deadlines,
             establish: deadlines.establish.map(|length| length.saturating_mul(urls)),
+            comeback,
             outgoing,
             handled,
             ending: AtomicBool::new(false),

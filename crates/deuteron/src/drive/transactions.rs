@@ -109,7 +109,8 @@ fn coordinator(owner: &Arc<Owner>) -> Result<LinkId, Error> {
     let deadlines = Deadlines { settle: owner.shared.deadlines.transaction, ..owner.shared.deadlines };
     let outcomes = ["amqp:declared:list", "amqp:accepted:list", "amqp:rejected:list"];
     let source = Source { outcomes: outcomes.map(Symbol::from_static).into(), ..Source::default() };
-    let mut options = SenderOptions::new("").source(source).recovery(Recovery::Report).deadlines(deadlines);
+    let mut options =
+        SenderOptions::new("").source(source).recovery(Recovery::Report).deadlines(deadlines).stay_detached();
     let capabilities = vec![LOCAL_TRANSACTIONS];
     options.config.target = Some(AttachTarget::Coordinator(Coordinator { capabilities }));
     let handle = links::open_sender(owner, None, options, true)?;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use deuteron_codec::{Map, Symbol};
+use deuteron_engine::Remedies;
 use deuteron_engine::reconnect::{Backoff, ReconnectPolicy};
 use deuteron_engine::sasl::Password;
 
@@ -102,6 +103,8 @@ pub struct ConnectOptions {
     pub(crate) sni: Option<String>,
     pub(crate) tls: Option<TlsConfig>,
     pub(crate) reconnect: Reconnect,
+    pub(crate) recover_links: Option<bool>,
+    pub(crate) remedies: Remedies,
     pub(crate) deadlines: Deadlines,
     pub(crate) trace: bool,
     pub(crate) handler: OwnHandler,
@@ -129,6 +132,8 @@ impl ConnectOptions {
             sni: None,
             tls: None,
             reconnect: Reconnect::default(),
+            recover_links: None,
+            remedies: Remedies::default(),
             deadlines: Deadlines::default(),
             trace: false,
             handler: OwnHandler::default(),
@@ -258,6 +263,31 @@ impl ConnectOptions {
     pub fn reconnect_policy(mut self, policy: impl ReconnectPolicy + 'static) -> Self {
         self.reconnect = Reconnect::Policy(Arc::new(Mutex::new(Some(Box::new(policy)))));
         self
+    }
+
+    /// Whether links and sessions that the peer ends come back by themselves, as the [`Remedies`] say. Default: where
+    /// the connection reconnects. Links and sessions may say otherwise for themselves.
+    pub fn recover_links(mut self, enabled: bool) -> Self {
+        self.recover_links = Some(enabled);
+        self
+    }
+
+    /// What is done about each failure, where it shall be other than the table that is built in.
+    ///
+    /// ```
+    /// use deuteron::{ConnectOptions, Place, Remedies, Remedy, Symptom};
+    /// let busy = Symptom::Condition("amqp:unauthorized-access".into());
+    /// let options = ConnectOptions::new("amqp://example.com")
+    ///     .remedies(Remedies::default().with(Place::Link, busy, Remedy::Reattach));
+    /// ```
+    pub fn remedies(mut self, remedies: Remedies) -> Self {
+        self.remedies = remedies;
+        self
+    }
+
+    pub(crate) fn comeback(&self) -> Option<Backoff> {
+        let enabled = self.recover_links.unwrap_or(!matches!(self.reconnect, Reconnect::Off));
+        enabled.then(Backoff::default)
     }
 
     /// The bounds on all waits.

@@ -83,6 +83,22 @@ macro_rules! link_options {
                 self.deadlines = Some(deadlines);
                 self
             }
+
+            /// When the peer ends the link, and the [`Remedies`](crate::Remedies) of the connection say that
+            /// it can be attached again, that is done by itself after these delays, without touching its
+            /// neighbours. Default: those of [`Backoff`] on connections that we made and that reconnect.
+            #[must_use]
+            pub fn reattach(mut self, delays: Backoff) -> Self {
+                self.comeback = Some(Some(delays));
+                self
+            }
+
+            /// The link is over when the peer ends it, whatever the reason.
+            #[must_use]
+            pub fn stay_detached(mut self) -> Self {
+                self.comeback = Some(None);
+                self
+            }
         }
 
         impl From<&str> for $options {

@@ -5,6 +5,7 @@ use deuteron_codec::{
     TerminusDurability, TerminusExpiryPolicy, Value,
 };
 use deuteron_engine::LinkConfig;
+use deuteron_engine::reconnect::Backoff;
 
 use super::{Deadlines, link::link_options};
 
@@ -21,6 +22,7 @@ const NO_LOCAL: &str = "apache.org:no-local-filter:list";
 pub struct ReceiverOptions {
     pub(crate) config: LinkConfig,
     pub(crate) deadlines: Option<Deadlines>,
+    pub(crate) comeback: Option<Option<Backoff>>,
 }
 
 impl ReceiverOptions {
@@ -29,7 +31,7 @@ impl ReceiverOptions {
     pub fn new(address: impl Into<String>) -> Self {
         let mut config = LinkConfig::receiver("", address);
         config.credit_window = 1000;
-        Self { config, deadlines: None }
+        Self { config, deadlines: None, comeback: None }
     }
 
     /// A receiver from a new node that the peer makes and names, for replies for example. Its

@@ -1,6 +1,7 @@
 //! Options of a sender.
 
 use deuteron_codec::{AttachTarget, Map, ReceiverSettleMode, SenderSettleMode, Source, Symbol, Target};
+use deuteron_engine::reconnect::Backoff;
 use deuteron_engine::{LinkConfig, Recovery};
 
 use super::{Deadlines, link::link_options};
@@ -10,6 +11,7 @@ use super::{Deadlines, link::link_options};
 pub struct SenderOptions {
     pub(crate) config: LinkConfig,
     pub(crate) deadlines: Option<Deadlines>,
+    pub(crate) comeback: Option<Option<Backoff>>,
     pub(crate) queue_limit: usize,
 }
 
@@ -19,7 +21,7 @@ impl SenderOptions {
     pub fn new(address: impl Into<String>) -> Self {
         let mut config = LinkConfig::sender("", address);
         config.recovery = Recovery::Replay;
-        Self { config, deadlines: None, queue_limit: 100_000 }
+        Self { config, deadlines: None, comeback: None, queue_limit: 100_000 }
     }
 
     /// A sender without an address of its own: the peer forwards each message by its `to` property

@@ -2,6 +2,7 @@
 
 use deuteron_codec::{Map, Symbol};
 use deuteron_engine::SessionConfig;
+use deuteron_engine::reconnect::Backoff;
 
 use super::with_symbol_keys;
 
@@ -9,6 +10,7 @@ use super::with_symbol_keys;
 #[derive(Clone, Debug, Default)]
 pub struct SessionOptions {
     pub(crate) config: SessionConfig,
+    pub(crate) comeback: Option<Option<Backoff>>,
 }
 
 impl SessionOptions {
@@ -16,6 +18,22 @@ impl SessionOptions {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// When the peer ends the session, and the [`Remedies`](crate::Remedies) of the connection say that it can be begun
+    /// again, that is done by itself after these delays, and its links are attached on it. Default: those of [`Backoff`]
+    /// on connections that we made and that reconnect.
+    #[must_use]
+    pub fn rebegin(mut self, delays: Backoff) -> Self {
+        self.comeback = Some(Some(delays));
+        self
+    }
+
+    /// The session is over when the peer ends it, whatever the reason.
+    #[must_use]
+    pub fn stay_ended(mut self) -> Self {
+        self.comeback = Some(None);
+        self
     }
 
     /// How many transfer frames the peer may send ahead. Default 2,048.

@@ -229,7 +229,7 @@ fn a_link_that_is_refused_after_a_reconnect_fails_as_at_first() {
     let mut second = ScriptedPeer::new();
     second.accepts_session();
     second.expect_attach().respond_with(|reply| reply.clear("target"));
-    let error = composite("error").set("condition", Plain::symbol("amqp:not-found"));
+    let error = composite("error").set("condition", Plain::symbol("amqp:unauthorized-access"));
     second.send(0, composite("detach").set("handle", 0_u32).set("closed", true).set("error", error));
     second.expect_detach();
     second.accepts_close();
@@ -239,7 +239,11 @@ fn a_link_that_is_refused_after_a_reconnect_fails_as_at_first() {
     let sender = connection.open_sender("q").unwrap();
     program.disconnected();
     let error = program.link_error();
-    assert_eq!((error.scope(), error.condition()), (Scope::Link, Some("amqp:not-found")), "{error}");
+    assert_eq!(
+        (error.scope(), error.condition()),
+        (Scope::Link, Some("amqp:unauthorized-access")),
+        "{error}"
+    );
     program.until(|seen| matches!(seen, Seen::LinkClosed(_)).then_some(()));
     assert!(connection.is_open() && sender.is_closed());
     drop(connection.close());

@@ -66,15 +66,15 @@ async fn an_error_of_the_connection_reaches_everybody_who_waits() {
 #[tokio::test]
 async fn an_error_of_a_session_reaches_everybody_who_waits_on_its_links() {
     let (connection, sender, receiver, script) = meet(|peer| {
-        peer.send(0, composite("end").set("error", error("amqp:session:errant-link")));
+        peer.send(0, composite("end").set("error", error("amqp:not-allowed")));
         peer.expect_end();
         peer.accepts_close();
     })
     .await;
     let (send, recv) = tokio::join!(within(sender.send("one")), within(receiver.recv()));
     assert_eq!(send.unwrap_err().fate(), Some(Fate::Unknown));
-    told(&recv.err().unwrap(), Scope::Session, "amqp:session:errant-link");
-    told(&within(sender.transfer("two")).await.err().unwrap(), Scope::Session, "amqp:session:errant-link");
+    told(&recv.err().unwrap(), Scope::Session, "amqp:not-allowed");
+    told(&within(sender.transfer("two")).await.err().unwrap(), Scope::Session, "amqp:not-allowed");
     assert!(connection.is_open() && sender.is_closed() && receiver.is_closed());
     within(connection.close()).await.unwrap();
     script.join();
@@ -84,7 +84,7 @@ async fn an_error_of_a_session_reaches_everybody_who_waits_on_its_links() {
 async fn an_error_of_a_link_reaches_everybody_who_waits_on_it_and_nobody_else() {
     let (connection, sender, receiver, script) = meet(|peer| {
         let detach = composite("detach").set("closed", true);
-        peer.send(0, detach.clone().set("handle", 0_u32).set("error", error("amqp:not-found")));
+        peer.send(0, detach.clone().set("handle", 0_u32).set("error", error("amqp:unauthorized-access")));
         peer.expect_detach().handle(0);
         peer.send_transfer(1, 0, HELLO);
         peer.expect_disposition();
@@ -95,10 +95,10 @@ async fn an_error_of_a_link_reaches_everybody_who_waits_on_it_and_nobody_else() 
     .await;
     let send = within(sender.send("one")).await.unwrap_err();
     assert_eq!(send.fate(), Some(Fate::Unknown), "{send}");
-    told(&within(sender.transfer("two")).await.err().unwrap(), Scope::Link, "amqp:not-found");
+    told(&within(sender.transfer("two")).await.err().unwrap(), Scope::Link, "amqp:unauthorized-access");
     within(receiver.recv()).await.unwrap().accept().unwrap();
     told(&within(receiver.recv()).await.err().unwrap(), Scope::Link, "amqp:link:stolen");
-    told(&sender.error().unwrap(), Scope::Link, "amqp:not-found");
+    told(&sender.error().unwrap(), Scope::Link, "amqp:unauthorized-access");
     within(connection.close()).await.unwrap();
     script.join();
 }

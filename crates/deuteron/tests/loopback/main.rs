@@ -16,6 +16,7 @@ mod many;
 mod messages;
 mod outgoing;
 mod reconnect;
+mod recovery;
 mod restart;
 mod support;
 mod trace;

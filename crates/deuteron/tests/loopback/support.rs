@@ -220,6 +220,8 @@ pub(crate) enum Seen {
     LinkClosing(Link),
     LinkClosed(Link),
     LinkError(Link, Error),
+    LinkInterrupted(Link, Error, Duration),
+    SessionInterrupted(Session, Error, Duration),
     Sendable(Sender),
     Message(Delivery),
     Aborted(Delivery),
@@ -296,6 +298,18 @@ impl MessagingHandler for Watch {
     }
     fn on_link_error(&mut self, cx: &mut Context<'_>, link: &Link, error: &Error) {
         self.tell(cx, Seen::LinkError(link.clone(), error.clone()));
+    }
+    fn on_link_interrupted(&mut self, cx: &mut Context<'_>, link: &Link, error: &Error, delay: Duration) {
+        self.tell(cx, Seen::LinkInterrupted(link.clone(), error.clone(), delay));
+    }
+    fn on_session_interrupted(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: &Session,
+        error: &Error,
+        delay: Duration,
+    ) {
+        self.tell(cx, Seen::SessionInterrupted(session.clone(), error.clone(), delay));
     }
     fn on_transport_error(&mut self, cx: &mut Context<'_>, connection: &Connection, error: &Error) {
         self.tell(cx, Seen::TransportError(connection.clone(), error.clone()));
