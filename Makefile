@@ -1,6 +1,6 @@
 # Everything a developer or CI runs. `make` alone lists the targets; scripts/ holds what does not fit on a line.
 .DEFAULT_GOAL := help
-.PHONY: help build install wheel demo test lint format interop-table bench soak peers doc clean-peers cargo-here
+.PHONY: help build install wheel demo test lint format interop-table bench cuts soak peers doc clean-peers cargo-here
 
 # Where `make install` puts things.
 PREFIX ?= $(HOME)/.local
@@ -53,7 +53,11 @@ bench: cargo-here ## throughput, latency and memory over loopback, beside the pe
 	@scripts/peers.sh test bench
 	python3 bench/run.py
 
-soak: cargo-here ## long tests of the Python package: leaks and exits, fifty or a hundred times as often as in `make test`
+cuts: cargo-here ## a program at work is cut off before, in and after each frame: what it was told is true
+	@cargo test --quiet --release -p deuteron-engine --test faults cuts -- --nocapture --test-threads 1 | grep -v '^$$'
+
+soak: cargo-here ## a million random schedules of faults; leaks and exits of the Python package, far more often than in `make test`
+	SCHEDULES=1000000 cargo test --release -p deuteron-engine --test faults schedules -- --nocapture
 	@scripts/python.sh soak
 
 peers: ## installs what the tests need beside Rust, under .peers/

@@ -418,3 +418,87 @@ fn the_detach_is_answered_before_the_link_is_attached_again() {
         assert_eq!(events.first(), Some(&Event::LinkInterrupted(link)));
     });
 }
+
+// What the peer does wrong ---------------------------------------------------------------------------------------
+
+fn receiver() -> LinkConfig {
+    LinkConfig { reattach: Some(Backoff::new()), ..LinkConfig::receiver("r", "queue") }
+}
+
+#[test]
+fn a_link_on_which_too_much_came_is_closed_with_the_error_and_attached_again() {
+    Conversation::each_client(|c| {
+        let link = c.receiver_with(1, receiver());
+        c.peer.send_transfer(0, 0, b"with credit").send_transfer(0, 1, b"without");
+        c.peer.expect_detach().handle(0).flag("closed", true).error("amqp:link:transfer-limit-exceeded");
+        let events = c.run();
+        assert!(events.contains(&Event::LinkInterrupted(link)), "{events:?}");
+        let state = c.engine.link(link).map(|link| (link.local_state(), link.remote_state()));
+        assert_eq!(state, Some((EndpointState::Open, EndpointState::Uninit)));
+        // The name is free again only now.
+        c.peer.send_detach(0);
+        c.peer.expect_attach().name("r").role_receiver().respond();
+        assert!(c.run().contains(&Event::LinkAttached(link)));
+    });
+}
+
+#[test]
+fn a_link_that_was_closed_for_its_peers_fault_can_be_closed_for_good() {
+    Conversation::each_client(|c| {
+        let link = c.receiver_with(1, receiver());
+        c.peer.send_transfer(0, 0, b"with credit").send_transfer(0, 1, b"without");
+        c.peer.expect_detach().handle(0);
+        c.run();
+        c.engine.link(link).expect("it is there").close(None);
+        c.peer.send_detach(0);
+        assert!(!c.run().contains(&Event::LinkAttached(link)));
+    });
+}
+
+#[test]
+fn a_detach_of_ours_that_is_not_answered_needs_a_new_connection() {
+    let mut c = Conversation::client(usize::MAX);
+    c.receiver_with(1, receiver());
+    c.peer.send_transfer(0, 0, b"with credit").send_transfer(0, 1, b"without");
+    c.peer.expect_detach().handle(0);
+    c.run();
+    c.peer.expect_close().error("amqp:internal-error");
+    c.pass(Duration::from_secs(31));
+    let failure = c.engine.transport_failure().expect("the wire is given up");
+    assert_eq!(failure.cause, Cause::Remedy(Remedy::NewConnection));
+}
+
+#[test]
+fn a_session_whose_rules_were_broken_is_ended_with_the_error_and_begun_again() {
+    Conversation::each_client(|c| {
+        c.peer.accepts_session();
+        c.peer.expect_attach().respond();
+        c.engine.open();
+        let id = c.engine.begin(session());
+        let link = c.engine.attach(id, sender("s")).expect("a fresh session");
+        c.run();
+        c.peer.send(0, composite("detach").set("handle", 9_u32));
+        c.peer.expect_end().error("amqp:session:unattached-handle");
+        assert!(c.run().contains(&Event::SessionInterrupted(id)));
+        c.peer.send_end(0);
+        c.peer.expect_begin().respond();
+        c.peer.expect_attach().name("s").respond();
+        let events = c.run();
+        assert!(events.contains(&Event::SessionBegun(id)) && events.contains(&Event::LinkAttached(link)));
+    });
+}
+
+#[test]
+fn a_link_that_is_attached_again_has_nothing_of_the_old_credit() {
+    let mut pair = Pair::plain();
+    let (ours, theirs) = pair.receiver();
+    pair.client.link(ours).expect("it is there").add_credit(9);
+    pair.drive();
+    assert_eq!(pair.server.link(theirs).map(|link| link.credit()), Some(9));
+    pair.client.link(ours).expect("it is there").detach(None);
+    pair.drive();
+    pair.client.link(ours).expect("it is there").attach();
+    pair.drive();
+    let theirs = pair.server_link("r");
+    assert_eq!(pair.server.link(theirs).map(|link| link.credit()), Some(0));
+}

@@ -165,7 +165,10 @@ impl Connection {
         condition: deuteron_codec::Symbol,
         description: impl Into<String>,
     ) {
-        self.end_session(id, Some(Error::new(condition, description)));
+        let error = Error::new(condition, description);
+        if !self.renews_session(id, &error) {
+            self.end_session(id, Some(error));
+        }
     }
 
     /// The peer broke a rule of a link: it is closed with the error (2.6.5).
@@ -175,7 +178,10 @@ impl Connection {
         condition: deuteron_codec::Symbol,
         description: impl Into<String>,
     ) {
-        self.detach_link(id, true, Some(Error::new(condition, description)));
+        let error = Error::new(condition, description);
+        if !self.renews_link(id, &error) {
+            self.detach_link(id, true, Some(error));
+        }
     }
 }
 

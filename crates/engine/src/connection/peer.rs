@@ -210,6 +210,10 @@ impl Connection {
         let (Some(session), Some(link)) = (self.sessions.get_mut(session), self.links.get_mut(id)) else {
             return;
         };
+        if link.endpoint.local == EndpointState::Detached {
+            // Nothing of the old attachment counts in the new one: neither its credit nor its drain.
+            link.forget_wire();
+        }
         session.set_remote_handle(attach.handle, Some(id));
         link.remote_handle = Some(attach.handle);
         link.endpoint.remote = EndpointState::Open;
@@ -258,7 +262,11 @@ impl Connection {
         let Some(link) = self.links.get_mut(id) else { return };
         let reattach = std::mem::take(&mut link.reattach) && !closed;
         if link.forgotten {
+            let stands_for = link.stands_for;
             self.links.remove(id);
+            if let Some(link) = stands_for {
+                self.schedule_link(link);
+            }
         } else {
             self.raise(if closed { Event::LinkClosed(id) } else { Event::LinkDetached(id) });
             self.link_over(id);

@@ -5,10 +5,12 @@ use std::time::Instant;
 use deuteron_codec::{End, Error, condition};
 
 use super::Connection;
+use crate::config::LinkConfig;
 use crate::endpoint::EndpointState;
 use crate::error::Cause;
 use crate::event::{Deadline, Event};
 use crate::id::{LinkId, SessionId};
+use crate::link::Link;
 use crate::recovery::Comeback;
 use crate::remedy::{Place, Remedy, Symptom};
 
@@ -28,7 +30,7 @@ impl Connection {
             Remedy::Retry | Remedy::Reattach => self.interrupt_link(id, closed, symptom, error, now),
             Remedy::NewSession => {
                 self.write_detach(id, closed, None);
-                self.renew_session(session, symptom, error, now)
+                self.renew_session(session, symptom, error, false, now)
             }
             remedy => {
                 self.give_wire_up(remedy, error, "a link was ended by the peer", now);
@@ -60,7 +62,7 @@ impl Connection {
                 if !self.interrupt_session(id, symptom, error, now) {
                     return false;
                 }
-                self.write_answering_end(id);
+                self.write_end(id, None);
                 self.release_channels(id);
                 self.start_session_wire(id);
                 self.schedule_session(id);
@@ -84,7 +86,7 @@ impl Connection {
             // The name cannot be attached a second time while the first attach has no answer.
             Remedy::Retry | Remedy::Reattach | Remedy::NewSession => {
                 let session = link.session;
-                self.renew_session(session, Symptom::Late, None, now)
+                self.renew_session(session, Symptom::Late, None, false, now)
             }
             remedy => {
                 let what = "the peer did not answer the attach of a link that comes back";
@@ -139,20 +141,98 @@ impl Connection {
         let Some(link) = self.links.get_mut(id) else { return false };
         let Some(policy) = &link.config.reattach else { return false };
         let comeback = link.comeback.get_or_insert_with(|| Box::new(Comeback::new(policy)));
-        let Some(delay) = comeback.interrupt(symptom, error, now) else { return false };
-        let token = comeback.token;
+        if comeback.interrupt(symptom, error, now).is_none() {
+            return false;
+        }
         self.write_detach(id, closed, None);
         self.suspend(id, true, false);
         self.take_link_off_wire(id);
         self.raise(Event::LinkInterrupted(id));
-        if delay.is_zero() {
-            self.write_attach(id);
-            return true;
+        self.schedule_link(id);
+        true
+    }
+
+    /// The peer knows nothing of the link any more: it is attached again after its delay.
+    pub(crate) fn schedule_link(&mut self, id: LinkId) {
+        let Some(comeback) = self.links.get_mut(id).and_then(|link| link.comeback.as_deref_mut()) else {
+            return;
+        };
+        let delay = comeback.last.as_ref().map(|last| last.delay).filter(|delay| !delay.is_zero());
+        comeback.waiting = delay.is_some();
+        let token = comeback.token;
+        match delay {
+            Some(_) => self.deadlines.start(Deadline::Reattach(id), delay, token),
+            None => self.write_attach(id),
+        }
+    }
+
+    /// The peer has broken a rule of the link. True if it is closed with the error and attached again, once the peer has
+    /// answered that.
+    pub(crate) fn renews_link(&mut self, id: LinkId, error: &Error) -> bool {
+        let Some(now) = self.wire.as_deref().map(|wire| wire.last_input) else { return false };
+        let Some(link) = self.links.get_mut(id).filter(|link| link.endpoint.both_open()) else {
+            return false;
+        };
+        let Some(policy) = &link.config.reattach else { return false };
+        let symptom = Symptom::Condition(error.condition.clone());
+        if !matches!(self.config.remedies.of(Place::Link, &symptom), Remedy::Retry | Remedy::Reattach) {
+            return false;
+        }
+        let comeback = link.comeback.get_or_insert_with(|| Box::new(Comeback::new(policy)));
+        if comeback.interrupt(symptom, Some(error.clone()), now).is_none() {
+            return false;
+        }
+        if let Some(ghost) = self.leave_ghost(id) {
+            self.detach_link(ghost, true, Some(error.clone()));
         }
         if let Some(comeback) = self.links.get_mut(id).and_then(|link| link.comeback.as_deref_mut()) {
             comeback.waiting = true;
         }
-        self.deadlines.start(Deadline::Reattach(id), Some(delay), token);
+        self.raise(Event::LinkInterrupted(id));
+        true
+    }
+
+    /// Takes the link off the wire. Until the peer has detached it too, another one has its handles, and hears what comes
+    /// for it.
+    fn leave_ghost(&mut self, id: LinkId) -> Option<LinkId> {
+        let link = self.links.get(id)?;
+        let mut ghost = Link::new(link.session, LinkConfig::new(link.config.name.clone(), link.config.role));
+        (ghost.local_handle, ghost.remote_handle) = (link.local_handle, link.remote_handle);
+        let (ours, theirs, session) = (ghost.local_handle, ghost.remote_handle, ghost.session);
+        ghost.endpoint.local = EndpointState::Open;
+        ghost.endpoint.remote = EndpointState::Open;
+        ghost.stands_for = Some(id);
+        ghost.forgotten = true;
+        self.suspend(id, true, false);
+        self.take_link_off_wire(id);
+        let ghost = self.links.insert(ghost);
+        if let Some(session) = self.sessions.get_mut(session) {
+            if let Some(slot) = ours.and_then(|handle| session.local_handles.get_mut(handle as usize)) {
+                *slot = Some(ghost);
+            }
+            if let Some(handle) = theirs {
+                session.set_remote_handle(handle, Some(ghost));
+            }
+        }
+        Some(ghost)
+    }
+
+    /// The peer has broken a rule of the session. True if it is ended with the error and begun again, once the peer has
+    /// answered that.
+    pub(crate) fn renews_session(&mut self, id: SessionId, error: &Error) -> bool {
+        let Some(now) = self.wire.as_deref().map(|wire| wire.last_input) else { return false };
+        let symptom = Symptom::Condition(error.condition.clone());
+        let remedy = self.config.remedies.of(Place::Session, &symptom);
+        let renews = matches!(remedy, Remedy::Retry | Remedy::Reattach | Remedy::NewSession);
+        renews && self.renew_session(id, symptom, Some(error.clone()), true, now)
+    }
+
+    /// The peer did not answer the Detach of a link that is to be attached again. True if that was so.
+    pub(crate) fn gives_up_on_detach(&mut self, id: LinkId, now: Instant) -> bool {
+        if self.links.get(id).is_none_or(|link| link.stands_for.is_none()) {
+            return false;
+        }
+        self.give_wire_up(Remedy::NewConnection, None, "the peer did not detach a link in time", now);
         true
     }
 
@@ -195,7 +275,15 @@ impl Connection {
     }
 
     /// Ends a session so as to begin it again once the peer has answered.
-    fn renew_session(&mut self, id: SessionId, symptom: Symptom, error: Option<Error>, now: Instant) -> bool {
+    fn renew_session(
+        &mut self,
+        id: SessionId,
+        symptom: Symptom,
+        error: Option<Error>,
+        ours: bool,
+        now: Instant,
+    ) -> bool {
+        let said = error.clone().filter(|_| ours);
         let open = |session: &crate::session::Session| session.endpoint.both_open();
         if !self.sessions.get(id).is_some_and(open) || !self.interrupt_session(id, symptom, error, now) {
             return false;
@@ -205,7 +293,7 @@ impl Connection {
             comeback.ending = true;
         }
         session.endpoint.local = EndpointState::Closed;
-        self.write_answering_end(id);
+        self.write_end(id, said);
         let Some(session) = self.sessions.get_mut(id) else { return false };
         session.begin_token += 1;
         let token = session.begin_token;
@@ -213,13 +301,13 @@ impl Connection {
         true
     }
 
-    fn write_answering_end(&mut self, id: SessionId) {
+    fn write_end(&mut self, id: SessionId, error: Option<Error>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.end_sent = true;
         if let Some(channel) = session.local_channel
             && self.wire.as_ref().is_some_and(|wire| wire.is_writable())
         {
-            self.write(channel, &End { error: None });
+            self.write(channel, &End { error });
         }
     }
 

@@ -179,6 +179,7 @@ impl Connection {
             _ if !self.is_due(deadline, token) => {}
             Deadline::Attach(id) if self.recovers_attach(id, now) => {}
             Deadline::End(id) if self.gives_up_on_end(id, now) => {}
+            Deadline::Detach(id) if self.gives_up_on_detach(id, now) => {}
             _ => self.raise(Event::DeadlineExpired(deadline)),
         }
     }

@@ -80,6 +80,8 @@ pub(crate) struct Link {
     pub(crate) was_attached: bool,
     /// It was interrupted, and comes back by itself.
     pub(crate) comeback: Option<Box<Comeback>>,
+    /// It only waits for the peer's Detach on behalf of this one, which was interrupted.
+    pub(crate) stands_for: Option<LinkId>,
     /// Its owner wants no more of it: it goes once the peer has detached it.
     pub(crate) forgotten: bool,
     /// Messages that came beyond the credit since our last flow.
@@ -117,6 +119,7 @@ impl Link {
             reattach: false,
             was_attached: false,
             comeback: None,
+            stands_for: None,
             forgotten: false,
             overdrawn: 0,
             attach_token: 0,

@@ -44,6 +44,8 @@ pub struct Pair {
     pub chunk: usize,
     /// How long bytes are under way.
     pub latency: Duration,
+    /// Whether a wire that is cut loses what is under way the other way. Default: that still arrives.
+    pub resets: bool,
     /// What the transports know, client's and server's. Default: nothing.
     pub security: [Security; 2],
     /// What the client does by itself. Default: nothing.
@@ -65,6 +67,7 @@ impl Pair {
             now: Instant::now(),
             chunk: usize::MAX,
             latency: Duration::ZERO,
+            resets: false,
             security: Default::default(),
             client_answers: Answers::none(),
             server_answers: Answers::all(),
@@ -143,6 +146,11 @@ impl Pair {
     /// Bytes that one side has sent on this wire.
     pub fn carried(&self, from: Side) -> usize {
         self.streams[from as usize].carried()
+    }
+
+    /// Where each frame, and each protocol header, ends that one side has written on this wire: offsets in bytes.
+    pub fn frame_ends(&self, from: Side) -> &[usize] {
+        self.streams[from as usize].ends()
     }
 
     /// Takes both engines off the wire, and binds the client to a new wire with a fresh server on its other end,
@@ -232,7 +240,12 @@ impl Pair {
 
     /// A wire that ends in one direction ends in the other too.
     fn cut_both(&mut self) {
-        self.streams.iter_mut().filter(|stream| !stream.is_cut()).for_each(Stream::cut);
+        for stream in self.streams.iter_mut().filter(|stream| !stream.is_cut()) {
+            stream.cut();
+            if self.resets {
+                stream.lose();
+            }
+        }
     }
 
     // Events ----------------------------------------------------------------------------------------------------

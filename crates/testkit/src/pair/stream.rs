@@ -13,6 +13,8 @@ pub(super) struct Stream {
     input: BytesMut,
     /// Bytes that went in so far.
     carried: usize,
+    /// Where the frames and headers end that the writer has written so far.
+    ends: Vec<usize>,
     pub(super) cut_at: Option<usize>,
     /// The writer has ended.
     ended: bool,
@@ -25,6 +27,7 @@ impl Stream {
     pub(super) fn fill(&mut self, writer: &mut Connection, now: Instant, latency: Duration) -> bool {
         let mut bytes = transmit(writer, now);
         let moved = !bytes.is_empty();
+        self.note_ends(&bytes);
         if let Some(cut_at) = self.cut_at {
             bytes.truncate(cut_at.saturating_sub(self.carried));
         }
@@ -37,6 +40,26 @@ impl Stream {
             return true;
         }
         moved
+    }
+
+    /// Engines write whole frames.
+    fn note_ends(&mut self, bytes: &[u8]) {
+        let mut at = 0;
+        while let Some([a, b, c, d]) = bytes.get(at..at + 4) {
+            let length = if [*a, *b, *c, *d] == *b"AMQP" { 8 } else { u32::from_be_bytes([*a, *b, *c, *d]) };
+            at += length.max(8) as usize;
+            self.ends.push(self.carried + at);
+        }
+    }
+
+    /// Where the frames and headers end that were written.
+    pub(super) fn ends(&self) -> &[usize] {
+        &self.ends
+    }
+
+    /// What is under way never arrives.
+    pub(super) fn lose(&mut self) {
+        self.in_flight.clear();
     }
 
     /// Hands the reader what has arrived, in chunks. True if there was anything.

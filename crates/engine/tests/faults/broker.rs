@@ -1,0 +1,197 @@
+//! The other side: a small broker that outlives its wires.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use deuteron_engine::codec::{
+    Attach, AttachTarget, Body, Declare, Declared, DeliveryState, Discharge, Error, Message, Role,
+    TransactionalState, Value,
+};
+use deuteron_engine::{Connection, DeliveryId, Event, LinkId, Payload, SendOptions};
+
+use crate::world::{number, payload};
+
+#[derive(Debug, Default)]
+pub(crate) struct Broker {
+    /// What has come, by number, and how often.
+    pub(crate) stored: BTreeMap<u32, usize>,
+    /// To be sent to the program, oldest first.
+    outbox: VecDeque<u32>,
+    /// What the program has accepted.
+    pub(crate) acknowledged: BTreeSet<u32>,
+    under_way: BTreeMap<u64, (DeliveryId, u32)>,
+    receiver: Option<LinkId>,
+    sent: u64,
+    sender: Option<LinkId>,
+    /// What was posted in transactions that are open.
+    staged: BTreeMap<Bytes, Vec<u32>>,
+    transactions: u16,
+    /// Messages are kept rather than taken: the program waits for their outcomes.
+    pub(crate) keeps: bool,
+    kept: Vec<(DeliveryId, u32)>,
+}
+
+impl Broker {
+    pub(crate) fn enqueue(&mut self, numbers: impl IntoIterator<Item = u32>) {
+        self.outbox.extend(numbers);
+    }
+
+    /// The wire is gone: what was not acknowledged is to be sent again, and open transactions are rolled back.
+    pub(crate) fn wire_lost(&mut self) {
+        let again: Vec<u32> =
+            std::mem::take(&mut self.under_way).into_values().map(|(_, number)| number).collect();
+        for number in again.into_iter().rev() {
+            self.outbox.push_front(number);
+        }
+        self.sender = None;
+        self.receiver = None;
+        self.staged.clear();
+        self.kept.clear();
+    }
+
+    pub(crate) fn react(&mut self, engine: &mut Connection, event: Event) {
+        match event {
+            Event::ConnectionOpened => engine.open(),
+            Event::SessionBegun(id) => engine.session(id).into_iter().for_each(|mut session| session.begin()),
+            Event::LinkAttached(id) => self.attached(engine, id),
+            Event::LinkClosed(id) => engine.link(id).into_iter().for_each(|mut link| link.close(None)),
+            Event::ConnectionClosed => engine.close(None),
+            Event::Delivered(id) => self.delivered(engine, id),
+            Event::DeliveryUpdated(id) => self.updated(engine, id),
+            Event::DeliveryLost(id) => self.lost(engine, id),
+            _ => {}
+        }
+        self.send(engine);
+    }
+
+    fn attached(&mut self, engine: &mut Connection, id: LinkId) {
+        let Some(mut link) = engine.link(id) else { return };
+        if link.role() == Role::Sender {
+            self.sender = Some(id);
+        } else {
+            link.set_credit_window(10);
+            if !is_coordinator(link.remote_attach()) {
+                self.receiver = Some(id);
+            }
+        }
+        link.attach();
+    }
+
+    pub(crate) fn send(&mut self, engine: &mut Connection) {
+        let Some(id) = self.sender else { return };
+        while let Some(mut link) = engine.link(id).filter(|link| link.credit() > 0) {
+            if !link.local_state().is_open() {
+                return;
+            }
+            let Some(number) = self.outbox.pop_front() else { return };
+            let sent =
+                link.send(Payload::Bytes(payload(number)), SendOptions::default()).expect("it is a sender");
+            self.sent += 1;
+            self.under_way.insert(self.sent, (sent, number));
+        }
+    }
+
+    /// Takes what was kept, as far as its delivery is still there.
+    pub(crate) fn take_kept(&mut self, engine: &mut Connection) {
+        for (id, number) in std::mem::take(&mut self.kept) {
+            if let Some(mut delivery) = engine.delivery(id).filter(|delivery| delivery.is_live()) {
+                delivery.disposition(Some(DeliveryState::Accepted), true);
+                *self.stored.entry(number).or_default() += 1;
+            }
+        }
+    }
+
+    /// One of its links with the program: that to it, or that from it.
+    pub(crate) fn link(&self, to_the_program: bool) -> Option<LinkId> {
+        if to_the_program { self.sender } else { self.receiver }
+    }
+
+    /// Ends the session that its links are on, and rolls back what is open.
+    pub(crate) fn end_session(&mut self, engine: &mut Connection, error: Error) {
+        let session = self.receiver.and_then(|link| engine.link(link)).and_then(|link| link.session());
+        if let Some(mut session) = session.and_then(|session| engine.session(session)) {
+            session.end(Some(error));
+            self.staged.clear();
+            // What is sent on them from now on would go nowhere.
+            self.sender = None;
+            self.receiver = None;
+        }
+    }
+
+    fn lost(&mut self, engine: &mut Connection, id: DeliveryId) {
+        if let Some(mut delivery) = engine.delivery(id) {
+            delivery.settle();
+        }
+        let known = self.under_way.iter().find(|(_, (known, _))| *known == id).map(|(key, _)| *key);
+        if let Some((_, number)) = known.and_then(|key| self.under_way.remove(&key)) {
+            self.outbox.push_back(number);
+        }
+    }
+
+    fn updated(&mut self, engine: &mut Connection, id: DeliveryId) {
+        let Some(mut delivery) = engine.delivery(id) else { return };
+        let accepted = delivery.remote_state() == Some(&DeliveryState::Accepted);
+        if !accepted && !delivery.remotely_settled() {
+            return;
+        }
+        delivery.settle();
+        let known = self.under_way.iter().find(|(_, (known, _))| *known == id).map(|(key, _)| *key);
+        if let Some((_, number)) = known.and_then(|key| self.under_way.remove(&key)) {
+            assert!(accepted, "the program accepts all that it gets");
+            self.acknowledged.insert(number);
+        }
+    }
+
+    fn delivered(&mut self, engine: &mut Connection, id: DeliveryId) {
+        let Some(mut delivery) = engine.delivery(id) else { return };
+        let (link, state, body) = (delivery.link(), delivery.remote_state().cloned(), delivery.take());
+        let controls =
+            link.and_then(|id| engine.link(id)).is_some_and(|link| is_coordinator(link.remote_attach()));
+        let outcome = if controls {
+            self.control(&body)
+        } else if let Some(DeliveryState::Transactional(state)) = state {
+            self.post(&state, number(&body))
+        } else if self.keeps {
+            self.kept.push((id, number(&body)));
+            return;
+        } else {
+            *self.stored.entry(number(&body)).or_default() += 1;
+            DeliveryState::Accepted
+        };
+        if let Some(mut delivery) = engine.delivery(id) {
+            delivery.disposition(Some(outcome), true);
+        }
+    }
+
+    fn post(&mut self, state: &TransactionalState, number: u32) -> DeliveryState {
+        let Some(staged) = self.staged.get_mut(&state.txn_id) else { return DeliveryState::Rejected(None) };
+        staged.push(number);
+        let outcome = Some(DeliveryState::Accepted);
+        DeliveryState::Transactional(Box::new(TransactionalState { txn_id: state.txn_id.clone(), outcome }))
+    }
+
+    fn control(&mut self, body: &Bytes) -> DeliveryState {
+        let message = Message::decode(body).expect("it is a message");
+        let Body::Value(Value::Described(described)) = message.body else { panic!("{:?}", message.body) };
+        let Value::List(fields) = &described.value else { panic!("{described:?}") };
+        if described.descriptor == Value::Ulong(Declare::CODE) {
+            self.transactions += 1;
+            let txn_id = Bytes::copy_from_slice(&self.transactions.to_be_bytes());
+            self.staged.insert(txn_id.clone(), Vec::new());
+            return DeliveryState::Declared(Box::new(Declared { txn_id }));
+        }
+        assert_eq!(described.descriptor, Value::Ulong(Discharge::CODE));
+        let Some(Value::Binary(txn_id)) = fields.first() else { panic!("{fields:?}") };
+        let Some(staged) = self.staged.remove(txn_id) else { return DeliveryState::Rejected(None) };
+        let fails = fields.get(1) == Some(&Value::Bool(true));
+        for number in staged.into_iter().filter(|_| !fails) {
+            *self.stored.entry(number).or_default() += 1;
+        }
+        DeliveryState::Accepted
+    }
+}
+
+fn is_coordinator(attach: Option<&Attach>) -> bool {
+    let target = attach.and_then(|attach| attach.target.as_deref());
+    matches!(target, Some(AttachTarget::Coordinator(_)))
+}
