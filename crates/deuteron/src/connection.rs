@@ -10,12 +10,13 @@ use deuteron_codec::{Error as AmqpError, Map, Open, Symbol};
 use deuteron_engine::EndpointState;
 
 use crate::drive::links;
+use crate::drive::servers::KnownServer;
 use crate::drive::shared::{Ending, Owner, Status};
 use crate::drive::waits::{Bound, Closing, Goal, Opening, poll_core};
 use crate::link::LinkHandle;
 use crate::{
     ConnectOptions, Container, Error, Link, Phase, Receiver, ReceiverOptions, Scope, Sender, SenderOptions,
-    Session, SessionOptions,
+    Server, Session, SessionOptions,
 };
 
 /// A connection: the same one across all reconnects.
@@ -82,6 +83,20 @@ impl Connection {
     #[must_use]
     pub fn url(&self) -> Option<String> {
         self.owner.shared.lock().url.clone()
+    }
+
+    /// Other servers to connect to, from the next attempt on: the wire that is in use stays. What the peer said of others
+    /// is forgotten.
+    ///
+    /// # Errors
+    /// If the list is empty or has a URL that cannot be used; then nothing changes. If we did not connect.
+    pub fn set_servers<S: Into<Server>>(&self, servers: impl IntoIterator<Item = S>) -> Result<(), Error> {
+        if !self.is_outgoing() {
+            return Err(Error::usage("the peer has made this connection: there is nothing to connect to"));
+        }
+        let servers = KnownServer::all(servers.into_iter().map(Into::into))?;
+        self.owner.shared.lock().servers = Some(servers);
+        Ok(())
     }
 
     /// The peer's network address, once connected.

@@ -10,7 +10,7 @@ use deuteron_engine::{ConnectionConfig, ConnectionRole};
 use tokio::runtime::Handle as Runtime;
 
 use crate::drive::accept::{self, Destination, ListenerShared};
-use crate::drive::attempt::Attempts;
+use crate::drive::attempts::Attempts;
 use crate::drive::event_loop::{EventLoop, Inbox};
 use crate::drive::shared::{Core, Ending, Owner, Shared};
 use crate::drive::task::Task;

@@ -125,6 +125,10 @@ pub trait MessagingHandler {
     ) {
     }
 
+    /// A link to a node that the peer makes and names has another address than before, as the node was made anew after a
+    /// reconnect: tell it to those who send there. `on_link_opened` follows.
+    fn on_address_changed(&mut self, cx: &mut Context<'_>, link: &Link, before: &str, now: &str) {}
+
     /// The sender has credit: [`credit`](crate::LinkHandle::credit) messages may be sent now.
     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: &Sender) {}
     /// A message has arrived whole. What is returned settles it.

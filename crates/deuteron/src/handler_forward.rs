@@ -39,6 +39,7 @@ forward! {
     on_session_error(session: &Session, error: &Error);
     on_session_interrupted(session: &Session, error: &Error, delay: Duration);
     on_link_interrupted(link: &Link, error: &Error, delay: Duration);
+    on_address_changed(link: &Link, before: &str, now: &str);
     on_link_opening(link: &Link);
     on_link_opened(link: &Link);
     on_link_detached(link: &Link);

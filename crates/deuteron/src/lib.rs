@@ -89,7 +89,8 @@ pub use handler::{Ack, MessagingHandler};
 pub use link::{Link, LinkHandle};
 pub use listener::Listener;
 pub use options::{
-    ConnectOptions, Deadlines, ListenOptions, ReceiverOptions, SenderOptions, SessionOptions, UrlSource,
+    ConnectOptions, Deadlines, ListenOptions, ReceiverOptions, SenderOptions, Server, ServerList,
+    SessionOptions, UrlSource,
 };
 pub use outcome::Outcome;
 pub use receiver::{Draining, Receiver};
@@ -107,7 +108,7 @@ pub use deuteron_codec::{
     ReceiverSettleMode, SenderSettleMode, Source, Symbol, Target, TerminusDurability, TerminusExpiryPolicy,
     Value, condition,
 };
-pub use deuteron_engine::reconnect::{Backoff, Delays, ReconnectPolicy};
+pub use deuteron_engine::reconnect::{Backoff, Delays, Order, ReconnectPolicy};
 pub use deuteron_engine::sasl;
 pub use deuteron_engine::{
     EndpointState, Limits, Place, Recovery, Remedies, Remedy, Row, SendOptions, Symptom, TABLE,

@@ -34,6 +34,19 @@ impl TcpScript {
     pub fn serve_each(scripts: impl IntoIterator<Item = ScriptedPeer>) -> (SocketAddr, ScriptHandle) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
+        (address, Self::serve_on(listener, scripts))
+    }
+
+    /// Listens on an address of this machine, and serves connections one after the other, each with the next script.
+    ///
+    /// # Panics
+    /// If the address cannot be had.
+    pub fn listen(address: SocketAddr, scripts: impl IntoIterator<Item = ScriptedPeer>) -> ScriptHandle {
+        let listener = TcpListener::bind(address);
+        Self::serve_on(listener.unwrap_or_else(|error| panic!("{address}: {error}")), scripts)
+    }
+
+    fn serve_on(listener: TcpListener, scripts: impl IntoIterator<Item = ScriptedPeer>) -> ScriptHandle {
         let scripts: Vec<_> = scripts.into_iter().collect();
         let thread = thread::spawn(move || {
             let mut finished = Vec::new();
@@ -43,7 +56,7 @@ impl TcpScript {
             }
             Ok(finished)
         });
-        (address, ScriptHandle { thread })
+        ScriptHandle { thread }
     }
 
     /// Connects to an address and plays the script as the client.

@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use deuteron_engine::{ConnectionConfig, ConnectionRole, SaslConfig};
 
-use super::attempt::{Attempts, Dialling, Incoming};
+use super::attempt::Dialling;
+use super::attempts::{Attempts, Incoming};
 use super::shared::{Core, Owner, Shared};
 use super::task::Task;
 use super::waiters::{Waiter, WakerSet};

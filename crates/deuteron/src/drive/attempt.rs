@@ -7,18 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use deuteron_engine::reconnect::{Backoff, Next, ReconnectPolicy, Reconnector};
-use deuteron_engine::sasl::{Password, SaslClientConfig};
-use deuteron_engine::{EndpointState, Remedy, SaslConfig, Security};
+use deuteron_engine::reconnect::Next;
+use deuteron_engine::{EndpointState, Remedy, Security};
 
-use super::accept::Permit;
+use super::attempts::Attempts;
+use super::servers::{self, KnownServer};
 use super::shared::Status;
 use super::turn::WireEnd;
 use super::wire::Wire;
 use super::{Driver, Handler, SharedWire, interrupted, route, transactions};
 use crate::io::Stream;
-use crate::options::Reconnect;
-use crate::{ConnectOptions, Error, Phase as Wait, Scope, Url};
+use crate::{Error, Phase as Wait, Scope};
 
 /// A transport that is ready for AMQP.
 pub(crate) struct Transport {
@@ -37,94 +36,6 @@ pub(crate) enum Phase {
     Dialling { future: Dialling, since: Instant },
     Bound(SharedWire),
     Done,
-}
-
-/// Where transports come from.
-pub(crate) enum Attempts {
-    Outgoing(Box<Outgoing>),
-    Incoming(Box<Incoming>),
-}
-
-pub(crate) struct Outgoing {
-    urls: Vec<Url>,
-    options: ConnectOptions,
-    reconnector: Reconnector,
-    retries: bool,
-    attempt: u32,
-    url: String,
-    /// The peer has closed the connection: with which error, if any.
-    end: Option<Option<Error>>,
-}
-
-pub(crate) struct Incoming {
-    pub(crate) dialling: Option<Dialling>,
-    pub(crate) handshake: Option<Duration>,
-    pub(crate) permit: Permit,
-    pub(crate) end: Option<Option<Error>>,
-}
-
-impl Attempts {
-    pub(crate) fn outgoing(options: ConnectOptions) -> Result<Self, Error> {
-        let urls = options.urls.iter().cloned().map(|url| {
-            let url = url.resolve()?;
-            url.for_connect()
-                .map_err(|error| Error::new(Scope::Config, error.to_string()).with_source(error))?;
-            Ok(url)
-        });
-        let urls = urls.collect::<Result<Vec<_>, Error>>()?;
-        if urls.is_empty() {
-            return Err(
-                Error::new(Scope::Config, "there is no URL to connect to").with_advice("give one or more")
-            );
-        }
-        let policy: Option<Box<dyn ReconnectPolicy>> = match &options.reconnect {
-            Reconnect::Off => None,
-            Reconnect::Default => Some(Box::new(Backoff::default())),
-            Reconnect::Backoff(backoff) => Some(Box::new(backoff.clone())),
-            Reconnect::Policy(policy) => {
-                let own = policy.lock().ok().and_then(|mut policy| policy.take());
-                Some(own.unwrap_or_else(|| Box::new(Backoff::default())))
-            }
-        };
-        let retries = policy.is_some();
-        let reconnector = Reconnector::new(urls.len(), policy);
-        let outgoing =
-            Outgoing { urls, options, reconnector, retries, attempt: 0, url: String::new(), end: None };
-        Ok(Self::Outgoing(Box::new(outgoing)))
-    }
-
-    pub(super) fn opened(&mut self) {
-        match self {
-            Self::Outgoing(outgoing) => outgoing.reconnector.connected(),
-            Self::Incoming(incoming) => incoming.permit.opened(),
-        }
-    }
-
-    pub(super) fn can_retry(&self) -> bool {
-        matches!(self, Self::Outgoing(outgoing) if outgoing.retries)
-    }
-
-    /// The peer has closed the connection.
-    pub(super) fn set_end(&mut self, error: Option<Error>) {
-        match self {
-            Self::Outgoing(outgoing) => outgoing.end = Some(error),
-            Self::Incoming(incoming) => incoming.end = Some(error),
-        }
-    }
-
-    fn take_end(&mut self) -> Option<Option<Error>> {
-        match self {
-            Self::Outgoing(outgoing) => outgoing.end.take(),
-            Self::Incoming(incoming) => incoming.end.take(),
-        }
-    }
-
-    pub(super) fn label_error(&self, error: Error) -> Error {
-        match self {
-            Self::Outgoing(outgoing) => error.with_url(outgoing.url.clone()).with_attempt(outgoing.attempt),
-            Self::Incoming(_) => error,
-        }
-    }
 }
 
 impl Driver {
@@ -211,7 +122,18 @@ impl Driver {
     /// Asks the reconnector what comes next. `error` is why the last attempt or wire ended.
     fn next_attempt(&mut self, handler: &mut Handler<'_>, error: Option<Error>) {
         let now = Instant::now();
+        let changed = self.shared.lock().servers.take();
+        let redirect = match &mut self.attempts {
+            Attempts::Outgoing(outgoing) => {
+                if let Some(servers) = changed {
+                    outgoing.set_servers(servers);
+                }
+                outgoing.redirect.take()
+            }
+            Attempts::Incoming(_) => None,
+        };
         let next = match &mut self.attempts {
+            Attempts::Outgoing(_) if redirect.is_some() => Next::Dial(usize::MAX),
             Attempts::Outgoing(outgoing) => outgoing.reconnector.next(now),
             Attempts::Incoming(incoming) => {
                 if let Some(future) = incoming.dialling.take() {
@@ -232,9 +154,12 @@ impl Driver {
         match next {
             Next::Dial(address) => {
                 if error.is_some() {
-                    self.tell_reconnecting(handler, Duration::ZERO, 0);
+                    self.tell_reconnecting(handler, Duration::ZERO, u32::from(redirect.is_some()));
                 }
-                self.dial(address, now);
+                match redirect {
+                    Some(server) => self.dial_to(server, now),
+                    None => self.dial(address, now),
+                }
             }
             Next::Wait { until, .. } => {
                 self.tell_reconnecting(handler, until.saturating_duration_since(now), 1);
@@ -260,19 +185,25 @@ impl Driver {
 
     fn dial(&mut self, address: usize, now: Instant) {
         let Attempts::Outgoing(outgoing) = &mut self.attempts else { return };
-        let Some(url) = outgoing.urls.get(address) else { return };
+        let Some(server) = outgoing.servers.get(address).cloned() else { return };
         outgoing.attempt = outgoing.reconnector.attempts();
-        outgoing.url = url.to_string();
-        let options = &outgoing.options;
+        self.dial_to(server, now);
+    }
+
+    fn dial_to(&mut self, server: KnownServer, now: Instant) {
+        let Attempts::Outgoing(outgoing) = &mut self.attempts else { return };
+        outgoing.url = server.url.to_string();
+        let options = server.options(&outgoing.options);
         {
             let mut core = self.shared.lock();
             core.url = Some(outgoing.url.clone());
             let config = core.engine.config_mut();
-            config.hostname = virtual_host(options, url);
-            config.sasl = sasl_for(options, url);
+            config.hostname = servers::virtual_host(&options, &server.url);
+            config.sasl = servers::sasl(&options, &server.url);
         }
         tracing::debug!(url = %outgoing.url, attempt = outgoing.attempt, "dialling");
-        let future = super::dial::dial(url.clone(), options, self.surroundings.container.tls());
+        let future = super::dial::dial(server.url.clone(), &options, self.surroundings.container.tls());
+        outgoing.present = Some(server);
         self.phase = Phase::Dialling { future, since: now };
     }
 
@@ -289,6 +220,7 @@ impl Driver {
         core.remote_addr = remote;
         core.local_addr = local;
         core.engine.config_mut().handshake_timeout = rest.into_iter().chain(own).min();
+        core.wires += 1;
         core.engine.bind(security, now);
         drop(core);
         let wire = Arc::new(Mutex::new(Wire::new(stream)));
@@ -436,28 +368,4 @@ impl Drop for Driver {
             self.end(Some(error));
         }
     }
-}
-
-/// Open's hostname: what was set, else the URL's host (2.7.1).
-fn virtual_host(options: &ConnectOptions, url: &Url) -> Option<String> {
-    match &options.virtual_host {
-        Some(host) if host.is_empty() => None,
-        Some(host) => Some(host.clone()),
-        None => Some(url.host().to_owned()),
-    }
-}
-
-fn sasl_for(options: &ConnectOptions, url: &Url) -> SaslConfig {
-    if !options.sasl {
-        return SaslConfig::Disabled;
-    }
-    let password = url.password().map(Password::from);
-    SaslConfig::Client(SaslClientConfig {
-        username: url.user().map(str::to_owned).or_else(|| options.user.clone()),
-        password: password.or_else(|| options.password.clone()),
-        authorization: options.authorization.clone(),
-        allowed_mechanisms: options.allowed_mechanisms.clone(),
-        allow_insecure: options.allow_insecure,
-        allow_anonymous: false,
-    })
 }

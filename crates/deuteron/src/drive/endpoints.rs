@@ -78,7 +78,7 @@ impl Driver {
             }
             core.status = Status::Open;
         }
-        self.attempts.opened();
+        self.attempts.opened(&self.shared);
         if let Phase::Bound(wire) = &self.phase {
             keepalive::watch(&self.shared, wire);
         }
@@ -96,12 +96,15 @@ impl Driver {
                 core.engine.config().remedies.of(Place::Connection, &Symptom::of_end(error.as_ref(), true));
             (error, core.engine.local_state() == EndpointState::Open, remedy)
         };
+        let told = error.clone();
+        let remedy_of_wire = if remedy == Remedy::GiveUp { Remedy::NewConnection } else { remedy };
         let error =
             failure::from_peer(Scope::Connection, error).map(|error| self.attempts.label_error(error));
-        if remedy != Remedy::GiveUp && open && self.attempts.can_retry() {
+        let redirected = open && told.is_some_and(|told| self.attempts.redirected(&told, Instant::now()));
+        if redirected || remedy != Remedy::GiveUp && open && self.attempts.can_retry() {
             // The peer goes away but means no harm: as good as a lost wire.
             let closed = || Error::new(Scope::Connection, "the peer closed the connection");
-            self.failure = Some(error.unwrap_or_else(closed).retryable(true).with_remedy(remedy));
+            self.failure = Some(error.unwrap_or_else(closed).retryable(true).with_remedy(remedy_of_wire));
             self.shared.lock().engine.answer_close();
             return;
         }
@@ -218,6 +221,7 @@ impl Driver {
                 .is_some_and(|link| link.local_state() == EndpointState::Open && !is_refusal(&link))
         };
         if opened {
+            self.tell_address(handler, id, link.as_ref());
             self.tell_link(handler, link.as_ref(), |h, cx, link| h.on_link_opened(cx, link));
         }
     }

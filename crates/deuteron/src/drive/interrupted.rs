@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use deuteron_engine::{Interruption, LinkId, Place, Remedies, Remedy, SessionId, Symptom};
+use deuteron_codec::AttachTarget;
+use deuteron_engine::{Interruption, LinkConfig, LinkId, Place, Remedies, Remedy, SessionId, Symptom};
 
 use super::{Driver, Handler, failure, transactions};
-use crate::{Error, Phase, Scope, Session};
+use crate::{Error, Link, Phase, Scope, Session};
 
 impl Driver {
     pub(super) fn link_interrupted(&self, handler: &mut Handler<'_>, id: LinkId) {
@@ -16,6 +17,20 @@ impl Driver {
         let link = self.link(id);
         tracing::info!(%error, ?delay, "link interrupted");
         self.tell_link(handler, link.as_ref(), |h, cx, link| h.on_link_interrupted(cx, link, &error, delay));
+    }
+
+    /// Whether the peer has made the link's node anew, and called it something else.
+    pub(super) fn tell_address(&self, handler: &mut Handler<'_>, id: LinkId, link: Option<&Link>) {
+        let Some(now) = link.and_then(|link| link.remote_address()) else { return };
+        let before = {
+            let mut core = self.shared.lock();
+            let dynamic = core.engine.link(id).and_then(|link| link.config().map(is_dynamic)) == Some(true);
+            let Some(state) = core.links.get_mut(&id).filter(|_| dynamic) else { return };
+            state.address.replace(now.clone())
+        };
+        if let Some(before) = before.filter(|before| *before != now) {
+            self.tell_link(handler, link, |h, cx, link| h.on_address_changed(cx, link, &before, &now));
+        }
     }
 
     pub(super) fn session_interrupted(&mut self, handler: &mut Handler<'_>, id: SessionId) {
@@ -36,6 +51,11 @@ impl Driver {
             handler.on_session_interrupted(&mut self.surroundings.context(), &session, &error, delay);
         }
     }
+}
+
+fn is_dynamic(config: &LinkConfig) -> bool {
+    let source = config.source.as_ref().is_some_and(|source| source.dynamic);
+    source || matches!(&config.target, Some(AttachTarget::Target(target)) if target.dynamic)
 }
 
 fn explain(scope: Scope, told: Option<Interruption>) -> (Error, Duration) {

@@ -125,6 +125,7 @@ fn adopt_link(core: &mut Core, facts: LinkFacts) -> Arc<LinkFacts> {
         facts: Arc::clone(&facts),
         inbox: VecDeque::new(),
         waiters: WakerSet::default(),
+        address: None,
         failure: None,
     };
     core.links.insert(facts.id, state);

@@ -5,7 +5,9 @@
 //! | shared | what handles and driver share, and the rules of its lock |
 //! | waiters, waits | who waits for what; the futures of the handles |
 //! | links | opening sessions and links |
+//! | attempts | where transports come from |
 //! | attempt | dial, bind, lose, retry, give up |
+//! | servers, primary | the servers that can be dialled; back to the first of them |
 //! | turn | read, handle, dispatch, transmit, write, sleep |
 //! | wire | the socket with its buffers |
 //! | settle | outcomes of messages that came |
@@ -20,6 +22,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod attempt;
+pub(crate) mod attempts;
 pub(crate) mod dial;
 mod dispatch;
 mod endpoints;
@@ -28,7 +31,9 @@ mod failure;
 mod interrupted;
 pub(crate) mod keepalive;
 pub(crate) mod links;
+mod primary;
 mod route;
+pub(crate) mod servers;
 pub(crate) mod settle;
 pub(crate) mod shared;
 pub(crate) mod task;
@@ -52,7 +57,8 @@ use tokio::time::Sleep;
 use crate::container::ContainerShared;
 use crate::timer::Agenda;
 use crate::{Ack, Connection, Context, Error, MessagingHandler};
-use attempt::{Attempts, Phase};
+use attempt::Phase;
+use attempts::Attempts;
 use route::Notice;
 use shared::{Owner, Shared};
 use wire::Wire;

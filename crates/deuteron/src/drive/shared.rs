@@ -17,6 +17,7 @@ use engine::reconnect::Backoff;
 use engine::{DeliveryId, EndpointState, LinkId, SessionId};
 
 use super::route::Notice;
+use super::servers::KnownServer;
 use super::transactions::{self, Transactions};
 use super::waiters::{Alarms, IdHash, WakerSet};
 use crate::container::ContainerShared;
@@ -55,6 +56,8 @@ pub(crate) struct LinkState {
     pub(crate) facts: Arc<LinkFacts>,
     pub(crate) inbox: VecDeque<DeliveryId>,
     pub(crate) waiters: WakerSet,
+    /// What the peer has called the node that it made for the link.
+    pub(crate) address: Option<String>,
     /// A deadline that passed, or an error of the peer's, seen while our side was still open.
     pub(crate) failure: Option<Error>,
 }
@@ -105,6 +108,10 @@ pub(crate) struct Core {
     pub(crate) remote_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
     pub(crate) url: Option<String>,
+    /// Counts the wires that were bound.
+    pub(crate) wires: u64,
+    /// Other servers than so far, from the next attempt on.
+    pub(crate) servers: Option<Vec<KnownServer>>,
     /// The driver is to give the wire up.
     pub(crate) abort: Option<Error>,
     /// Ends of which the peer will not say a word, as it knows nothing of what has ended.
@@ -133,6 +140,8 @@ impl Core {
             remote_addr: None,
             local_addr: None,
             url: None,
+            wires: 0,
+            servers: None,
             abort: None,
             unheard: Vec::new(),
             transactions: Transactions::default(),

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use deuteron_codec::{Map, Symbol};
 use deuteron_engine::Remedies;
-use deuteron_engine::reconnect::{Backoff, ReconnectPolicy};
+use deuteron_engine::reconnect::{Backoff, Order, ReconnectPolicy};
 use deuteron_engine::sasl::Password;
 
-use super::{Deadlines, with_symbol_keys};
+use super::{Deadlines, Server, ServerList, with_symbol_keys};
 use crate::{Error, MessagingHandler, Scope, TlsConfig, Url};
 
 /// A URL as it was given: text, or parsed already.
@@ -50,6 +50,15 @@ impl From<&Url> for UrlSource {
     }
 }
 
+impl fmt::Display for UrlSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Ok(url) => url.fmt(f),
+            Err(error) => error.fmt(f),
+        }
+    }
+}
+
 impl UrlSource {
     pub(crate) fn resolve(self) -> Result<Url, Error> {
         self.0
@@ -85,7 +94,7 @@ pub(crate) enum Reconnect {
 #[derive(Clone)]
 #[must_use]
 pub struct ConnectOptions {
-    pub(crate) urls: Vec<UrlSource>,
+    pub(crate) urls: Vec<Server>,
     pub(crate) container_id: Option<String>,
     pub(crate) virtual_host: Option<String>,
     pub(crate) user: Option<String>,
@@ -105,6 +114,11 @@ pub struct ConnectOptions {
     pub(crate) reconnect: Reconnect,
     pub(crate) recover_links: Option<bool>,
     pub(crate) remedies: Remedies,
+    pub(crate) order: Order,
+    pub(crate) first_attempts: Option<u32>,
+    pub(crate) prefer_primary: Option<Duration>,
+    pub(crate) follow_redirects: bool,
+    pub(crate) server_list: ServerList,
     pub(crate) deadlines: Deadlines,
     pub(crate) trace: bool,
     pub(crate) handler: OwnHandler,
@@ -112,7 +126,7 @@ pub struct ConnectOptions {
 
 impl ConnectOptions {
     /// Options for one URL.
-    pub fn new(url: impl Into<UrlSource>) -> Self {
+    pub fn new(url: impl Into<Server>) -> Self {
         Self {
             urls: vec![url.into()],
             container_id: None,
@@ -134,6 +148,11 @@ impl ConnectOptions {
             reconnect: Reconnect::default(),
             recover_links: None,
             remedies: Remedies::default(),
+            order: Order::default(),
+            first_attempts: None,
+            prefer_primary: None,
+            follow_redirects: false,
+            server_list: ServerList::Ignore,
             deadlines: Deadlines::default(),
             trace: false,
             handler: OwnHandler::default(),
@@ -142,7 +161,7 @@ impl ConnectOptions {
 
     /// Adds a URL to fail over to: when connecting to one fails the next is tried, and at the end
     /// the list starts over (guide chapter 6, "failover").
-    pub fn failover(mut self, url: impl Into<UrlSource>) -> Self {
+    pub fn failover(mut self, url: impl Into<Server>) -> Self {
         self.urls.push(url.into());
         self
     }
@@ -313,14 +332,7 @@ impl ConnectOptions {
 
 impl fmt::Debug for ConnectOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let urls: Vec<_> = self
-            .urls
-            .iter()
-            .map(|url| match &url.0 {
-                Ok(url) => url.to_string(),
-                Err(error) => error.to_string(),
-            })
-            .collect();
+        let urls: Vec<_> = self.urls.iter().map(|server| server.url.to_string()).collect();
         f.debug_struct("ConnectOptions")
             .field("urls", &urls)
             .field("container_id", &self.container_id)
@@ -363,7 +375,7 @@ impl From<&Url> for ConnectOptions {
     }
 }
 
-impl<U: Into<UrlSource>> From<Vec<U>> for ConnectOptions {
+impl<U: Into<Server>> From<Vec<U>> for ConnectOptions {
     fn from(urls: Vec<U>) -> Self {
         let mut options = Self::new("");
         options.urls = urls.into_iter().map(Into::into).collect();
@@ -371,7 +383,7 @@ impl<U: Into<UrlSource>> From<Vec<U>> for ConnectOptions {
     }
 }
 
-impl<U: Into<UrlSource>, const N: usize> From<[U; N]> for ConnectOptions {
+impl<U: Into<Server>, const N: usize> From<[U; N]> for ConnectOptions {
     fn from(urls: [U; N]) -> Self {
         Self::from(Vec::from(urls))
     }
@@ -379,7 +391,7 @@ impl<U: Into<UrlSource>, const N: usize> From<[U; N]> for ConnectOptions {
 
 impl<'a, U> From<&'a [U]> for ConnectOptions
 where
-    &'a U: Into<UrlSource>,
+    &'a U: Into<Server>,
 {
     fn from(urls: &'a [U]) -> Self {
         let mut options = Self::new("");

@@ -18,5 +18,6 @@ mod outgoing;
 mod reconnect;
 mod recovery;
 mod restart;
+mod servers;
 mod support;
 mod trace;

@@ -222,6 +222,7 @@ pub(crate) enum Seen {
     LinkError(Link, Error),
     LinkInterrupted(Link, Error, Duration),
     SessionInterrupted(Session, Error, Duration),
+    AddressChanged(Link, String, String),
     Sendable(Sender),
     Message(Delivery),
     Aborted(Delivery),
@@ -301,6 +302,9 @@ impl MessagingHandler for Watch {
     }
     fn on_link_interrupted(&mut self, cx: &mut Context<'_>, link: &Link, error: &Error, delay: Duration) {
         self.tell(cx, Seen::LinkInterrupted(link.clone(), error.clone(), delay));
+    }
+    fn on_address_changed(&mut self, cx: &mut Context<'_>, link: &Link, before: &str, now: &str) {
+        self.tell(cx, Seen::AddressChanged(link.clone(), before.to_owned(), now.to_owned()));
     }
     fn on_session_interrupted(
         &mut self,

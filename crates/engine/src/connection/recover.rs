@@ -330,6 +330,12 @@ impl Connection {
         self.deadlines.start(Deadline::Rebegin(id), delay, token);
     }
 
+    /// Gives the wire up while all is well, and tells the peer why with a Close. What is open on our side stays, and is
+    /// opened again on the next wire.
+    pub fn leave_wire(&mut self, remedy: Remedy, why: Error, now: Instant) {
+        self.fail(why, Cause::Remedy(remedy), now);
+    }
+
     fn give_wire_up(&mut self, remedy: Remedy, error: Option<Error>, what: &str, now: Instant) {
         let error = error.unwrap_or_else(|| Error::new(condition::INTERNAL_ERROR, what));
         self.fail(error, Cause::Remedy(remedy), now);
