@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use deuteron_codec::{Error as AmqpError, Map, Open, Symbol};
 use deuteron_engine::EndpointState;
@@ -12,6 +12,7 @@ use deuteron_engine::EndpointState;
 use crate::drive::links;
 use crate::drive::servers::KnownServer;
 use crate::drive::shared::{Ending, Owner, Status};
+use crate::drive::shutdown::ShuttingDown;
 use crate::drive::waits::{Bound, Closing, Goal, Opening, poll_core};
 use crate::link::LinkHandle;
 use crate::{
@@ -313,6 +314,20 @@ impl Connection {
     /// As [`close`](Self::close), and tells the peer an error.
     pub fn close_with(&self, error: AmqpError) -> Closing {
         self.finish(Some(error))
+    }
+
+    /// Ends the connection in order: the peer is asked for no more messages and to give its credit back; when what was
+    /// sent is settled, and what came and was taken is settled too, or after `within`, it is closed. The result may be
+    /// awaited, and tells what was left; dropping it changes nothing. A handler is called as ever meanwhile.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: deuteron::Connection) {
+    /// let left = connection.shut_down(std::time::Duration::from_secs(10)).await;
+    /// if !left.is_empty() { eprintln!("{} messages without a known end", left.unknown); }
+    /// # }
+    /// ```
+    pub fn shut_down(&self, within: Duration) -> ShuttingDown {
+        ShuttingDown::begin(Arc::clone(&self.owner.shared), Some(Arc::clone(&self.owner)), within)
     }
 
     fn finish(&self, error: Option<AmqpError>) -> Closing {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use deuteron_engine::{ConnectionConfig, ConnectionRole};
 use tokio::runtime::Handle as Runtime;
@@ -13,6 +13,7 @@ use crate::drive::accept::{self, Destination, ListenerShared};
 use crate::drive::attempts::Attempts;
 use crate::drive::event_loop::{EventLoop, Inbox};
 use crate::drive::shared::{Core, Ending, Owner, Shared};
+use crate::drive::shutdown::{Leftovers, ShuttingDown};
 use crate::drive::task::Task;
 use crate::drive::waits::Opening;
 use crate::drive::{Driver, Surroundings, trace};
@@ -221,6 +222,31 @@ impl Container {
     /// ```
     pub fn stop_with(&self, error: AmqpError) {
         self.shared.stop(Some(error));
+    }
+
+    /// Stops when nothing is under way any more: listeners close at once, each connection is
+    /// [shut down](Connection::shut_down), all within the same time, and then the container [stops](Self::stop). What
+    /// was left on all of them is told.
+    ///
+    /// # Cancel safety
+    /// What has begun goes on when the future is dropped, but the container does not stop then.
+    pub async fn shut_down(&self, within: Duration) -> Leftovers {
+        let listeners = lock(&self.shared.listeners).clone();
+        for listener in listeners.iter().filter_map(Weak::upgrade) {
+            listener.close();
+        }
+        let connections = lock(&self.shared.connections).clone();
+        let connections = connections.iter().filter_map(Weak::upgrade);
+        let ending: Vec<_> = connections
+            .filter(|shared| shared.lock().over().is_none())
+            .map(|shared| ShuttingDown::begin(shared, None, within))
+            .collect();
+        let mut left = Leftovers::default();
+        for connection in ending {
+            left.add(connection.await);
+        }
+        self.stop();
+        left
     }
 }
 

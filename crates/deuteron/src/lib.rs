@@ -83,6 +83,7 @@ pub use connection::Connection;
 pub use container::Container;
 pub use context::Context;
 pub use delivery::Delivery;
+pub use drive::shutdown::{Leftovers, ShuttingDown};
 pub use drive::waits::Closing;
 pub use error::{Error, Fate, Origin, Phase, Scope};
 pub use handler::{Ack, MessagingHandler};

@@ -15,7 +15,7 @@ use super::servers::{self, KnownServer};
 use super::shared::Status;
 use super::turn::WireEnd;
 use super::wire::Wire;
-use super::{Driver, Handler, SharedWire, interrupted, route, transactions};
+use super::{Driver, Handler, SharedWire, interrupted, route, shutdown, transactions};
 use crate::io::Stream;
 use crate::{Error, Phase as Wait, Scope};
 
@@ -71,8 +71,11 @@ impl Driver {
             // Not known yet: whoever sets an alarm before it is wakes us.
             core.driver_until = None;
             core.alarms.fire(now, &mut self.woken);
+            shutdown::look(&mut core, now);
             route::route_all(&mut core, &mut self.batch, &mut self.woken);
-            (core.engine.local_state() == EndpointState::Closed, core.alarms.first(), core.abort.take())
+            let shutdown = core.shutdown.as_ref().map(|shutdown| shutdown.until);
+            let alarm = core.alarms.first().into_iter().chain(shutdown).min();
+            (core.engine.local_state() == EndpointState::Closed, alarm, core.abort.take())
         };
         self.wake();
         let has_news = !self.batch.is_empty();

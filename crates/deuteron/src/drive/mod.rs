@@ -10,6 +10,7 @@
 //! | servers, primary | the servers that can be dialled; back to the first of them |
 //! | turn | read, handle, dispatch, transmit, write, sleep |
 //! | wire | the socket with its buffers |
+//! | shutdown | the orderly end |
 //! | settle | outcomes of messages that came |
 //! | transactions | what each transaction waits for |
 //! | route | the engine's events: to inboxes and wakers, or to the batch for the handler |
@@ -36,6 +37,7 @@ mod route;
 pub(crate) mod servers;
 pub(crate) mod settle;
 pub(crate) mod shared;
+pub(crate) mod shutdown;
 pub(crate) mod task;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ use engine::{DeliveryId, EndpointState, LinkId, SessionId};
 
 use super::route::Notice;
 use super::servers::KnownServer;
+use super::shutdown::Shutdown;
 use super::transactions::{self, Transactions};
 use super::waiters::{Alarms, IdHash, WakerSet};
 use crate::container::ContainerShared;
@@ -108,6 +109,8 @@ pub(crate) struct Core {
     pub(crate) remote_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
     pub(crate) url: Option<String>,
+    /// The end is near: it waits for what is under way.
+    pub(crate) shutdown: Option<Shutdown>,
     /// Counts the wires that were bound.
     pub(crate) wires: u64,
     /// Other servers than so far, from the next attempt on.
@@ -140,6 +143,7 @@ impl Core {
             remote_addr: None,
             local_addr: None,
             url: None,
+            shutdown: None,
             wires: 0,
             servers: None,
             abort: None,

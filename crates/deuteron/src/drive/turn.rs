@@ -10,7 +10,7 @@ use deuteron_engine::EndpointState;
 
 use super::shared::Core;
 use super::wire::{Wire, keep_output, lend_output};
-use super::{Driver, Handler, Overdue, SharedWire, failure, lock_wire, route};
+use super::{Driver, Handler, Overdue, SharedWire, failure, lock_wire, route, shutdown};
 use crate::{Error, Phase, Scope};
 
 /// Turns in one poll, before others get theirs.
@@ -76,6 +76,9 @@ impl Driver {
             core = shared.lock();
             self.conclude(&mut core);
         }
+        if core.shutdown.is_some() {
+            shutdown::look(&mut core, now);
+        }
         let has_output = core.engine.poll_transmit(now, &mut wire.out);
         let idle = !has_read && !has_batch && !has_output && !core.engine.has_events();
         let blocked = wire.stalled.is_some();
@@ -138,7 +141,8 @@ impl Driver {
             let _ = wire.shut_down(cx);
             return Some(Poll::Ready(end));
         }
-        let until = [core.engine.poll_timeout(), core.alarms.first(), self.write_deadline(&wire)];
+        let shutdown = core.shutdown.as_ref().map(|shutdown| shutdown.until);
+        let until = [core.engine.poll_timeout(), core.alarms.first(), self.write_deadline(&wire), shutdown];
         let until = match self.overdue {
             Overdue::Suspected(_) => Some(now + Duration::from_millis(1)),
             _ => until.into_iter().flatten().min(),

@@ -163,7 +163,7 @@ impl fmt::Debug for Closing {
     }
 }
 
-fn connection_closed(core: &mut Core, waiter: &Waiter<'_>) -> Option<Result<(), Error>> {
+pub(super) fn connection_closed(core: &mut Core, waiter: &Waiter<'_>) -> Option<Result<(), Error>> {
     if let Status::Over(error) = &core.status {
         return Some(error.clone().map_or(Ok(()), Err));
     }

@@ -19,5 +19,6 @@ mod reconnect;
 mod recovery;
 mod restart;
 mod servers;
+mod shutdown;
 mod support;
 mod trace;

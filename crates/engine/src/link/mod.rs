@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use deuteron_codec::{Attach, DeliveryTag, Error, Map, Role};
+use deuteron_codec::{Attach, DeliveryState, DeliveryTag, Error, Map, Role};
 
 use crate::config::{LinkConfig, SendOptions};
 use crate::connection::Connection;
+use crate::delivery::Delivery;
 use crate::endpoint::{Endpoint, EndpointState};
 use crate::error::UsageError;
 use crate::id::{DeliveryId, LinkId, SessionId};
@@ -287,6 +288,16 @@ impl LinkMut<'_> {
     /// Deliveries that are not settled and forgotten by us yet.
     pub fn unsettled(&self) -> usize {
         self.link().map_or(0, |link| link.deliveries)
+    }
+
+    /// Senders: messages that were written, in part at least, and of which the peer has said neither an outcome nor that
+    /// they are settled.
+    pub fn undecided(&self) -> usize {
+        let decided = |delivery: &Delivery| {
+            delivery.remotely_settled || delivery.remote.as_ref().is_some_and(DeliveryState::is_terminal)
+        };
+        let deliveries = self.connection.deliveries.iter().map(|(_, delivery)| delivery);
+        deliveries.filter(|delivery| delivery.link == self.id && delivery.sent && !decided(delivery)).count()
     }
 
     /// The largest message that the peer takes; 0 means that it names no limit (2.7.3, max-message-size).
