@@ -140,6 +140,15 @@ impl Delivery {
         lock(&self.engine).delivery(id).is_some_and(|delivery| delivery.was_sent())
     }
 
+    pub(crate) fn is_outgoing(&self) -> bool {
+        self.outgoing
+    }
+
+    /// Whether we have settled it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.progress().locally_settled
+    }
+
     fn give_part(&self, id: DeliveryId) {
         let bytes = std::mem::take(&mut self.progress().bytes);
         if let Some(mut delivery) = lock(&self.engine).delivery(id) {

@@ -48,13 +48,7 @@ impl ConnectionCore {
                 }
                 Ok(())
             }
-            Event::DeliveryLost(id) => {
-                self.forget_delivery(id);
-                if let Some(mut delivery) = lock(&self.engine).delivery(id) {
-                    delivery.forget();
-                }
-                Ok(())
-            }
+            Event::DeliveryLost(id) => self.on_lost(py, id),
             Event::LinkFlow(id) => self.on_flow(py, id, true),
             Event::LinkDrained(id) => self.on_flow(py, id, false),
             Event::LinkAttached(id) => self.on_attach(py, id),
@@ -78,6 +72,22 @@ impl ConnectionCore {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Nobody will settle the delivery. Of a message that was sent the peer may have any part: programs are told.
+    fn on_lost(&self, py: Python<'_>, id: DeliveryId) -> PyResult<()> {
+        let known = self.objects().deliveries.get(&id).map(|delivery| delivery.clone_ref(py));
+        let sent = known.as_ref().is_some_and(|delivery| {
+            delivery.get().is_outgoing() && delivery.get().was_sent() && !delivery.get().is_settled()
+        });
+        self.forget_delivery(id);
+        if let Some(mut delivery) = lock(&self.engine).delivery(id) {
+            delivery.forget();
+        }
+        if let Some(delivery) = known.filter(|_| sent) {
+            names::get(py, "delivery_unknown")?.call_out((delivery,))?;
+        }
+        Ok(())
     }
 
     fn on_transport(&self, py: Python<'_>, event: Event) -> PyResult<()> {

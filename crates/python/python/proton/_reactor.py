@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from . import _unknown  # noqa: F401 - it registers itself
 from ._acceptor import Acceptor
 from ._application import ApplicationEvent, EventInjector
 from ._config import connect_arguments, default_config
