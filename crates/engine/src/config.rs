@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deuteron_codec::{
     AttachTarget, DeliveryState, DeliveryTag, Map, ReceiverSettleMode, Role, SenderSettleMode, Source,
-    Symbol, Target,
+    Symbol, Target, TerminusExpiryPolicy,
 };
 
 use crate::reconnect::Backoff;
@@ -184,7 +184,7 @@ impl Default for SessionConfig {
     }
 }
 
-/// What becomes of a sender's unsettled messages when the wire is lost.
+/// What becomes of a link's unsettled messages when the wire is lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Recovery {
     /// They are reported lost: [`Event::DeliveryLost`](crate::Event::DeliveryLost).
@@ -192,6 +192,12 @@ pub enum Recovery {
     Report,
     /// They are sent again with the same tag on the next wire: at least once, so the receiver may see one twice.
     Replay,
+    /// Both sides remember what is unsettled, and compare it when the link is attached again (2.6.13): what the peer has
+    /// decided is the outcome, what it has is gone on with, what never reached it is sent again. Exactly once, where the
+    /// peer plays along: see [`LinkMut::guarantee`](crate::LinkMut::guarantee). Where it does not, what cannot be known
+    /// is reported lost as with [`Report`](Self::Report), and nothing is sent twice. Of use to receivers as well;
+    /// [`LinkConfig::resuming`] sets what it needs.
+    Resume,
 }
 
 /// What we say in Attach (2.7.3), and how the engine treats the link.
@@ -222,7 +228,7 @@ pub struct LinkConfig {
     /// Receivers: messages beyond the credit that are taken, until more credit is given, before the link is closed for them. Some
     /// servers count wrongly when they are fast. Default 0; with a `credit_window` at least as many as that.
     pub overdraft: u32,
-    /// Senders: what happens to unsettled messages when the wire is lost.
+    /// What happens to unsettled messages when the wire is lost. To receivers only [`Recovery::Resume`] means something.
     pub recovery: Recovery,
     /// When the peer detaches the link and [`Remedies`] say that it can be attached again: the delays before that. Default
     /// none: it stays detached.
@@ -256,6 +262,29 @@ impl LinkConfig {
             target: Some(AttachTarget::Target(Target::default())),
             ..Self::new(name, Role::Receiver)
         }
+    }
+
+    /// The link's unsettled messages are resumed on the next wire: [`Recovery::Resume`], the settlement that it needs
+    /// (sent unsettled, settled by the sender first), and the wish that the peer keeps its terminus for `seconds` after
+    /// the link was cut off. A terminus that is to last for ever anyway stays so.
+    #[must_use]
+    pub fn resuming(mut self, seconds: u32) -> Self {
+        self.recovery = Recovery::Resume;
+        self.snd_settle_mode = SenderSettleMode::Unsettled;
+        self.rcv_settle_mode = ReceiverSettleMode::Second;
+        if let Some(source) = &mut self.source
+            && source.expiry_policy != TerminusExpiryPolicy::Never
+        {
+            source.expiry_policy = TerminusExpiryPolicy::LinkDetach;
+            source.timeout = seconds;
+        }
+        if let Some(AttachTarget::Target(target)) = &mut self.target
+            && target.expiry_policy != TerminusExpiryPolicy::Never
+        {
+            target.expiry_policy = TerminusExpiryPolicy::LinkDetach;
+            target.timeout = seconds;
+        }
+        self
     }
 
     /// A link with no terminus yet.

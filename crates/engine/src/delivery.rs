@@ -8,6 +8,7 @@ use deuteron_codec::{DeliveryState, DeliveryTag, ReceiverSettleMode};
 use crate::connection::Connection;
 use crate::error::UsageError;
 use crate::id::{DeliveryId, LinkId, SessionId};
+use crate::link::resume::Resumed;
 use crate::serial::Serial;
 
 /// A message's bytes as they came or as they were given, without joining them.
@@ -122,6 +123,10 @@ pub(crate) struct Delivery {
     pub(crate) queued: bool,
     /// Outgoing: something of it was handed to a wire before.
     pub(crate) replayed: bool,
+    /// Its wire is gone, and it waits for what the peer knows of it.
+    pub(crate) suspended: bool,
+    /// Its transfer on this attachment goes on with what an earlier one began.
+    pub(crate) resumed: Option<Resumed>,
 }
 
 impl Delivery {
@@ -152,6 +157,8 @@ impl Delivery {
             overdue: false,
             queued: false,
             replayed: false,
+            suspended: false,
+            resumed: None,
         }
     }
 }
@@ -221,6 +228,12 @@ impl DeliveryMut<'_> {
     /// Whether settling it would still reach the peer: false once its wire is gone.
     pub fn is_live(&self) -> bool {
         self.delivery().is_some_and(|delivery| delivery.on_wire && !delivery.remotely_settled)
+    }
+
+    /// Its wire is gone, and its link will be resumed ([`Recovery::Resume`](crate::Recovery::Resume)): a state that it is
+    /// given still reaches the peer.
+    pub fn is_suspended(&self) -> bool {
+        self.delivery().is_some_and(|delivery| delivery.suspended)
     }
 
     /// Payload bytes that are here and not taken yet.

@@ -55,6 +55,7 @@ pub use endpoint::EndpointState;
 pub use error::{Cause, Failure, UsageError};
 pub use event::{Deadline, Event};
 pub use id::{DeliveryId, LinkId, SessionId};
+pub use link::resume::{Guarantee, Suspended};
 pub use link::{LinkMut, Payload};
 pub use recovery::Interruption;
 pub use remedy::{Place, Remedies, Remedy, Row, Symptom, TABLE};

@@ -26,6 +26,8 @@ impl Connection {
             }
             return;
         }
+        let settled = settled && !self.waits_for_sender(id);
+        let Some(delivery) = self.deliveries.get_mut(id) else { return };
         if delivery.on_wire && !delivery.remotely_settled && !delivery.locally_settled {
             let (number, state) = (delivery.number, delivery.local.clone());
             let (session_id, role) = (delivery.session, role_of(delivery.outgoing));
@@ -59,6 +61,9 @@ impl Connection {
     /// Takes a delivery out of all that counts it.
     pub(crate) fn drop_delivery(&mut self, id: DeliveryId) {
         let Some(delivery) = self.deliveries.remove(id) else { return };
+        if delivery.resumed.is_some() {
+            self.resumption_over(delivery.link);
+        }
         if delivery.on_wire
             && let Some(session) = self.sessions.get_mut(delivery.session)
         {
@@ -84,7 +89,7 @@ impl Connection {
 
     pub(crate) fn forget_delivery(&mut self, id: DeliveryId) {
         let Some(delivery) = self.deliveries.get_mut(id) else { return };
-        let over = delivery.outgoing && !delivery.on_wire && !delivery.queued;
+        let over = delivery.outgoing && !delivery.on_wire && !delivery.queued && !delivery.suspended;
         if !delivery.outgoing || delivery.remotely_settled || over || is_over(delivery) {
             self.dispose(id, None, true);
         } else {
@@ -139,5 +144,8 @@ impl Connection {
 /// A delivery that nobody waits for is done once the peer has settled it, or has given an outcome and waits for us.
 pub(super) fn is_over(delivery: &Delivery) -> bool {
     let outcome = delivery.remote.as_ref().is_some_and(DeliveryState::is_terminal);
+    if !delivery.outgoing {
+        return delivery.remotely_settled;
+    }
     delivery.sent && (delivery.remotely_settled || outcome)
 }

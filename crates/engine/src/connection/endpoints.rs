@@ -9,7 +9,7 @@ use crate::endpoint::EndpointState;
 use crate::error::UsageError;
 use crate::event::Deadline;
 use crate::id::{LinkId, SessionId};
-use crate::link::Link;
+use crate::link::{Link, resume};
 use crate::serial::Serial;
 use crate::session::Session;
 use crate::wire::Wire;
@@ -136,16 +136,19 @@ impl Connection {
             return;
         }
         let Some(channel) = session.local_channel else { return };
-        let attach = attach_frame(link, 0);
+        let mut attach = attach_frame(link, 0);
+        attach.unsettled = resume::unsettled_map(link, &self.deliveries);
         if must_wait(wire, &attach) {
             wire.blocked_endpoints = true;
             return;
         }
+        resume::fit(&mut attach, wire.peer_max_frame_size);
         let Some(handle) = session.allocate_handle(id) else {
             wire.blocked_endpoints = true;
             return;
         };
         link.local_handle = Some(handle);
+        link.map_sent(&attach);
         link.attach_token += 1;
         let token = link.attach_token;
         if link.is_sender() {
@@ -176,6 +179,7 @@ impl Connection {
 
     /// Both sides are attached: credit may flow.
     pub(crate) fn link_ready(&mut self, id: LinkId) {
+        self.compare_unsettled(id);
         let Some(link) = self.links.get_mut(id).filter(|link| link.is_attached()) else { return };
         if link.is_sender() {
             self.pump(id);

@@ -9,6 +9,7 @@ mod input;
 mod output;
 mod peer;
 mod recover;
+mod resume;
 mod send;
 mod timers;
 mod transfer;
@@ -31,6 +32,7 @@ use crate::session::{Session, SessionMut};
 use crate::store::Store;
 use crate::wire::output::OutBuf;
 use crate::wire::{SaslMachine, Wire};
+pub(crate) use output::frame_size;
 use timers::Deadlines;
 pub use timers::EMPTY_FRAME;
 

@@ -255,7 +255,7 @@ impl Connection {
         {
             *slot = None;
         }
-        if self.recovers_link(id, closed, now) {
+        if self.renews_attachment(id, closed) || self.recovers_link(id, closed, now) {
             self.retry_blocked();
             return;
         }
@@ -268,7 +268,9 @@ impl Connection {
                 self.schedule_link(link);
             }
         } else {
-            self.raise(if closed { Event::LinkClosed(id) } else { Event::LinkDetached(id) });
+            if !reattach || !self.is_comparing(id) {
+                self.raise(if closed { Event::LinkClosed(id) } else { Event::LinkDetached(id) });
+            }
             self.link_over(id);
         }
         if reattach {

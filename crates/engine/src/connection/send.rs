@@ -10,7 +10,7 @@ use crate::config::{Recovery, SendOptions, Trace};
 use crate::delivery::Delivery;
 use crate::error::UsageError;
 use crate::id::{DeliveryId, LinkId};
-use crate::link::{Link, Payload};
+use crate::link::{Link, Payload, resume};
 use crate::session::Session;
 use crate::wire::Wire;
 use crate::wire::output::CHAIN_THRESHOLD;
@@ -59,6 +59,7 @@ impl Connection {
         // The usual case: nothing waits before it and it fits one frame, so it is written from where it lies.
         if link.queue.len() == 1
             && link.credit > 0
+            && link.takes_new()
             && link.is_attached()
             && let (Some(wire), Some(session)) = (wire.as_deref_mut(), sessions.get_mut(link.session))
             && wire.is_writable()
@@ -166,7 +167,7 @@ impl Connection {
         let (Some(wire), Some(link)) = (wire.as_deref_mut(), links.get_mut(link_id)) else { return 0 };
         let Some(session) = sessions.get_mut(link.session) else { return 0 };
         let open = link.is_sender() && link.is_attached() && wire.is_writable() && session.is_writable();
-        if !open || link.credit == 0 || !link.queue.is_empty() {
+        if !open || link.credit == 0 || !link.queue.is_empty() || !link.takes_new() {
             return 0;
         }
         if session.window.sendable() == 0 || wire.out.len() >= config.limits.output {
@@ -256,7 +257,7 @@ fn hold(wire: &mut Wire, session: &mut Session, link: &mut Link, id: LinkId) {
 
 /// An unsettled message of a link that replays stays here until it is settled.
 fn keeps_payload(link: &Link, delivery: &Delivery) -> bool {
-    link.config.recovery == Recovery::Replay && !delivery.locally_settled
+    link.config.recovery != Recovery::Report && !delivery.locally_settled
 }
 
 impl Out<'_> {
@@ -310,7 +311,9 @@ impl Out<'_> {
                 return self.abort(link);
             }
             let left = delivery.payload.len() - delivery.framed;
-            if (left == 0 && !delivery.complete) || (!delivery.on_wire && link.credit == 0) {
+            let held =
+                !delivery.on_wire && (link.credit == 0 || delivery.resumed.is_none() && !link.takes_new());
+            if left == 0 && !delivery.complete || held {
                 return Progress::Waits;
             }
             if self.session.window.sendable() == 0 || self.wire.out.len() >= self.limit {
@@ -404,7 +407,8 @@ fn first_transfer(link: &Link, delivery: &Delivery) -> Transfer {
         message_format: Some(delivery.message_format),
         settled: Some(delivery.locally_settled),
         rcv_settle_mode: delivery.rcv_settle_mode.filter(|mode| *mode != ReceiverSettleMode::First),
-        state: delivery.local.clone(),
+        state: resume::state(delivery),
+        resume: delivery.resumed.is_some(),
         batchable: delivery.batchable,
         ..Transfer::default()
     }

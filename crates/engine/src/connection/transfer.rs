@@ -6,11 +6,13 @@ use bytes::Bytes;
 use deuteron_codec::{Error, Role, Transfer, condition};
 
 use super::Connection;
+use crate::config::Recovery;
 use crate::delivery::Delivery;
 use crate::endpoint::EndpointState;
 use crate::event::Event;
 use crate::id::{DeliveryId, LinkId, SessionId};
 use crate::link::Link;
+use crate::link::resume::Resumed;
 use crate::session::Session;
 
 impl Connection {
@@ -122,7 +124,27 @@ impl Connection {
             self.link_violation(link_id, condition::TRANSFER_LIMIT_EXCEEDED, "transfer without credit");
             return None;
         }
+        if !transfer.resume && link.is_comparing() {
+            // 2.7.3, incomplete-unsettled.
+            session.incoming.skip_to(number.add(1));
+            let what = "a new delivery on a link whose unsettled map was incomplete";
+            self.link_violation(link_id, condition::NOT_ALLOWED, what);
+            return None;
+        }
+        if let Some(known) = transfer.resume.then(|| link.take_receipt(&tag)).flatten()
+            && let Some(delivery) = self.deliveries.get_mut(known)
+        {
+            delivery.number = number;
+            delivery.on_wire = true;
+            delivery.suspended = false;
+            delivery.resumed = Some(Resumed::Whole);
+            session.incoming.start_at(number);
+            session.incoming.push(known);
+            return Some(known);
+        }
         let mut delivery = Delivery::new(session_id, link_id, tag, false);
+        // 2.7.5: a resumed one that we do not know is ignored.
+        delivery.locally_settled = transfer.resume && link.config.recovery == Recovery::Resume;
         delivery.message_format = transfer.message_format.unwrap_or(0);
         delivery.number = number;
         delivery.on_wire = true;
@@ -149,6 +171,10 @@ impl Connection {
         if transfer.settled == Some(true) && !delivery.remotely_settled {
             delivery.remotely_settled = true;
             session.incoming.remove(delivery.number);
+        }
+        if delivery.complete {
+            self.resumed_part(link_id, id, transfer);
+            return;
         }
         if transfer.state.is_some() {
             delivery.remote = transfer.state;

@@ -86,10 +86,12 @@ impl Connection {
     /// Takes the link's deliveries off the wire: unsettled sends are put back into the queue, or are lost.
     pub(crate) fn suspend(&mut self, id: LinkId, unbound: bool, session_over: bool) {
         let connection_closed = self.endpoint.local == EndpointState::Closed;
+        self.suspend_resumption(id, unbound, session_over);
         let Some(link) = self.links.get_mut(id) else { return };
         if link.deliveries == 0 {
             return;
         }
+        let resume = link.resume.is_some();
         let sender = link.is_sender();
         let local = link.endpoint.local;
         let over = local == EndpointState::Closed || session_over || connection_closed;
@@ -106,6 +108,8 @@ impl Connection {
             .collect();
         if sender {
             self.suspend_sends(id, &on_wire, replay, over);
+        } else if resume {
+            self.suspend_receipts(id, &on_wire, partial);
         } else {
             for delivery in on_wire {
                 self.take_off_wire(delivery);
@@ -123,6 +127,7 @@ impl Connection {
     }
 
     fn suspend_sends(&mut self, id: LinkId, on_wire: &[DeliveryId], replay: bool, over: bool) {
+        let resumes = self.links.get(id).is_some_and(|link| link.resume.is_some());
         let mut again = VecDeque::new();
         for &delivery_id in on_wire {
             self.take_off_wire(delivery_id);
@@ -133,6 +138,10 @@ impl Connection {
                 // The outcome is known, only our answer to it was not: there is nothing to repeat.
                 delivery.remotely_settled = true;
                 self.report(delivery_id, Event::DeliveryUpdated(delivery_id));
+            } else if resumes {
+                if !self.suspend_send(id, delivery_id) {
+                    self.lose(id, delivery_id);
+                }
             } else if replay && whole && !delivery.locally_settled && !is_transactional(delivery) {
                 delivery.framed = 0;
                 delivery.sent = false;
@@ -144,6 +153,7 @@ impl Connection {
                 self.lose(id, delivery_id);
             }
         }
+        self.suspend_queued(id);
         let Some(link) = self.links.get_mut(id) else { return };
         // A message of which a part was sent is still first in the queue; those sent whole go before it.
         again.append(&mut link.queue);
@@ -166,7 +176,7 @@ impl Connection {
         }
     }
 
-    fn take_off_wire(&mut self, id: DeliveryId) {
+    pub(super) fn take_off_wire(&mut self, id: DeliveryId) {
         let Some(delivery) = self.deliveries.get_mut(id) else { return };
         delivery.on_wire = false;
         if let Some(session) = self.sessions.get_mut(delivery.session) {
@@ -175,7 +185,7 @@ impl Connection {
         }
     }
 
-    fn lose(&mut self, link: LinkId, id: DeliveryId) {
+    pub(super) fn lose(&mut self, link: LinkId, id: DeliveryId) {
         if let (Some(link), Some(delivery)) = (self.links.get_mut(link), self.deliveries.get_mut(id)) {
             if std::mem::take(&mut delivery.queued) {
                 link.queue.retain(|queued| *queued != id);
@@ -189,7 +199,7 @@ impl Connection {
     }
 
     /// Raises the event if anybody waits for the delivery; otherwise it goes.
-    fn report(&mut self, id: DeliveryId, event: Event) {
+    pub(super) fn report(&mut self, id: DeliveryId, event: Event) {
         if self.deliveries.get(id).is_some_and(|delivery| delivery.forgotten || delivery.locally_settled) {
             self.drop_delivery(id);
         } else {
@@ -199,6 +209,6 @@ impl Connection {
 }
 
 /// A transaction ends with the wire it was declared on (4.3): on the next one nobody knows it.
-fn is_transactional(delivery: &Delivery) -> bool {
+pub(super) fn is_transactional(delivery: &Delivery) -> bool {
     matches!(delivery.local, Some(DeliveryState::Transactional(_)))
 }

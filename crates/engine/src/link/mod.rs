@@ -1,5 +1,7 @@
 //! Links (2.6): a name, two termini, credit, and the messages that wait for it.
 
+pub(crate) mod resume;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -13,6 +15,7 @@ use crate::error::UsageError;
 use crate::id::{DeliveryId, LinkId, SessionId};
 use crate::recovery::{Comeback, Interruption};
 use crate::serial::Serial;
+use resume::Resume;
 
 /// What is sent: borrowed bytes, which are copied, or counted ones, which are chained when large.
 #[derive(Debug)]
@@ -81,6 +84,8 @@ pub(crate) struct Link {
     pub(crate) was_attached: bool,
     /// It was interrupted, and comes back by itself.
     pub(crate) comeback: Option<Box<Comeback>>,
+    /// What is left of earlier attachments, to be resumed.
+    pub(crate) resume: Option<Box<Resume>>,
     /// It only waits for the peer's Detach on behalf of this one, which was interrupted.
     pub(crate) stands_for: Option<LinkId>,
     /// Its owner wants no more of it: it goes once the peer has detached it.
@@ -120,6 +125,7 @@ impl Link {
             reattach: false,
             was_attached: false,
             comeback: None,
+            resume: None,
             stands_for: None,
             forgotten: false,
             overdrawn: 0,

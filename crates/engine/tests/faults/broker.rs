@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use deuteron_engine::codec::{
-    Attach, AttachTarget, Body, Declare, Declared, DeliveryState, Discharge, Error, Message, Role,
-    TransactionalState, Value,
+    Attach, AttachTarget, Body, Declare, Declared, DeliveryState, Discharge, Error, Message,
+    ReceiverSettleMode, Role, TransactionalState, Value,
 };
-use deuteron_engine::{Connection, DeliveryId, Event, LinkId, Payload, SendOptions};
+use deuteron_engine::{Connection, DeliveryId, Event, LinkId, Payload, Recovery, SendOptions, Suspended};
 
 use crate::world::{number, payload};
 
@@ -29,6 +29,8 @@ pub(crate) struct Broker {
     /// Messages are kept rather than taken: the program waits for their outcomes.
     pub(crate) keeps: bool,
     kept: Vec<(DeliveryId, u32)>,
+    /// What its links with the program have left: that to it, and that from it.
+    suspended: [Option<Suspended>; 2],
 }
 
 impl Broker {
@@ -49,6 +51,53 @@ impl Broker {
         self.kept.clear();
     }
 
+    /// The wire of an engine is gone: what can be resumed is kept, the rest is as after [`wire_lost`](Self::wire_lost).
+    pub(crate) fn carry(&mut self, engine: &mut Connection) {
+        let links = [self.sender, self.receiver];
+        let mut under_way = BTreeMap::new();
+        for (link, place) in links.into_iter().zip([0, 1]) {
+            // One that was not attached when the wire was lost leaves what there was before.
+            let Some(suspended) =
+                link.and_then(|link| engine.link(link)).and_then(|mut link| link.take_suspended())
+            else {
+                continue;
+            };
+            for (id, _) in suspended.deliveries() {
+                let known = self.under_way.iter().find(|(_, (known, _))| *known == id).map(|(key, _)| *key);
+                if let Some((key, entry)) = known.and_then(|key| Some((key, self.under_way.remove(&key)?))) {
+                    under_way.insert(key, entry);
+                }
+            }
+            self.suspended[place] = Some(suspended);
+        }
+        if let Some(waits) = self.suspended[0].as_ref().filter(|_| self.sender.is_none()) {
+            let waits: Vec<_> = waits.deliveries().map(|(id, _)| id).collect();
+            let (kept, gone) =
+                std::mem::take(&mut self.under_way).into_iter().partition(|(_, (id, _))| waits.contains(id));
+            under_way = kept;
+            self.under_way = gone;
+        }
+        self.wire_lost();
+        self.under_way = under_way;
+    }
+
+    fn restore(&mut self, engine: &mut Connection, id: LinkId) {
+        let Some(mut link) = engine.link(id) else { return };
+        let wanted = link.config().is_some_and(|config| config.rcv_settle_mode == ReceiverSettleMode::Second);
+        if !wanted {
+            return;
+        }
+        if let Some(config) = link.config_mut() {
+            config.recovery = Recovery::Resume;
+        }
+        let place = usize::from(link.role() == Role::Receiver);
+        let Some(suspended) = self.suspended[place].take() else { return };
+        let now: BTreeMap<_, _> = link.restore(suspended).into_iter().collect();
+        for (known, _) in self.under_way.values_mut() {
+            *known = now.get(known).copied().unwrap_or(*known);
+        }
+    }
+
     pub(crate) fn react(&mut self, engine: &mut Connection, event: Event) {
         match event {
             Event::ConnectionOpened => engine.open(),
@@ -65,6 +114,7 @@ impl Broker {
     }
 
     fn attached(&mut self, engine: &mut Connection, id: LinkId) {
+        self.restore(engine, id);
         let Some(mut link) = engine.link(id) else { return };
         if link.role() == Role::Sender {
             self.sender = Some(id);

@@ -92,3 +92,34 @@ fn with_replay_nothing_is_lost() {
     assert_eq!(tally.unknown, 0, "what is unknown is sent again");
     assert!(tally.twice > 0, "some cuts make a message come twice, which is the price");
 }
+
+#[test]
+fn with_resume_nothing_is_lost_or_doubled_or_unknown() {
+    let tally = proven(Recovery::Resume);
+    assert_eq!((tally.unknown, tally.twice), (0, 0));
+}
+
+#[test]
+fn links_resume_again_when_the_next_wires_are_cut_too() {
+    let cuts = cuts(Recovery::Resume);
+    let mut points = 0;
+    for (index, first) in cuts.iter().enumerate().step_by(3) {
+        let mut world = World::new(Recovery::Resume, first.latency);
+        // Wires that follow are cut early, while they resume.
+        let next = |step: usize| Cut { after: 300 + index * step % 1500, ..cuts[index * step % cuts.len()] };
+        world.later = vec![next(7), next(13)];
+        world.cut(*first);
+        world.run();
+        let verdict = world.verdict();
+        let told = (verdict.untrue.len(), verdict.lost, verdict.doubled, verdict.unknown, verdict.hung);
+        assert_eq!(
+            told,
+            (0, 0, 0, 0, false),
+            "{first:?}, then {:?} and {:?}: {verdict:?}",
+            next(13),
+            next(7)
+        );
+        points += usize::from(world.wires > 2);
+    }
+    assert!(points > 100, "only {points} schedules had a second cut");
+}

@@ -56,10 +56,13 @@ impl Program {
         engine.open();
         let comeback = Some(Backoff::new());
         let session = engine.begin(SessionConfig { rebegin: comeback.clone(), ..SessionConfig::default() });
-        let sender = LinkConfig { recovery, reattach: comeback.clone(), ..LinkConfig::sender("s", "queue") };
+        let resumes = recovery == Recovery::Resume;
+        let kept = |config: LinkConfig| if resumes { config.resuming(60) } else { config };
+        let sender =
+            LinkConfig { recovery, reattach: comeback.clone(), ..kept(LinkConfig::sender("s", "queue")) };
         let sender = engine.attach(session, sender).expect("a fresh session");
         let receiver =
-            LinkConfig { credit_window: 10, reattach: comeback, ..LinkConfig::receiver("r", "queue") };
+            LinkConfig { credit_window: 10, reattach: comeback, ..kept(LinkConfig::receiver("r", "queue")) };
         let receiver = engine.attach(session, receiver).expect("another name");
         let mut coordinator = LinkConfig::new("c", Role::Sender);
         coordinator.source = Some(Source::default());

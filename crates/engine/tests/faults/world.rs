@@ -62,6 +62,8 @@ pub(crate) struct World {
     broker: Broker,
     recovery: Recovery,
     cut: Option<Cut>,
+    /// Cuts of the wires that follow, the next one last.
+    pub(crate) later: Vec<Cut>,
     stage: Stage,
     pub(crate) wires: usize,
 }
@@ -124,7 +126,16 @@ impl World {
         (0..MESSAGES).for_each(|number| program.send(&mut pair.client, number));
         broker.enqueue((0..MESSAGES).map(|number| FROM_BROKER + number));
         pair.bind();
-        Self { pair, program, broker, recovery, cut: None, stage: Stage::Exchange, wires: 1 }
+        Self {
+            pair,
+            program,
+            broker,
+            recovery,
+            cut: None,
+            later: Vec::new(),
+            stage: Stage::Exchange,
+            wires: 1,
+        }
     }
 
     pub(crate) fn cut(&mut self, cut: Cut) {
@@ -172,9 +183,12 @@ impl World {
             self.stage = Stage::Done;
             return;
         }
-        self.broker.wire_lost();
         self.pair.resets = false;
-        self.pair.rebind();
+        let mut old = self.pair.rebind();
+        self.broker.carry(&mut old);
+        if let Some(next) = self.later.pop() {
+            self.cut(next);
+        }
         self.wires += 1;
     }
 
@@ -199,6 +213,12 @@ impl World {
             Stage::Alive
                 if self.program.is_idle() && self.broker.acknowledged.contains(&(FROM_BROKER + ALIVE)) =>
             {
+                // All is settled: neither side remembers anything of it.
+                let left = self.pair.client.unsettled() + self.pair.server.unsettled();
+                if left > 0 {
+                    self.stage = Stage::Hung;
+                    return;
+                }
                 self.pair.client.close(None);
                 self.stage = Stage::Closing;
             }
@@ -231,6 +251,7 @@ impl World {
         for number in (0..MESSAGES).chain([ALIVE]).map(|number| FROM_BROKER + number) {
             let copies = self.program.received.get(&number).copied().unwrap_or(0);
             verdict.lost += usize::from(copies == 0);
+            verdict.doubled += usize::from(copies > 1 && self.recovery == Recovery::Resume);
         }
         let posted = self.broker.stored.get(&POSTED).copied().unwrap_or(0);
         let is_true = match &self.program.transaction {
