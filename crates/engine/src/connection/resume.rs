@@ -196,6 +196,20 @@ impl Connection {
         }
     }
 
+    /// The transfer that ends a decided delivery is written: nothing more is to be heard of it.
+    pub(super) fn finished(&mut self, id: DeliveryId) {
+        self.take_off_wire(id);
+        let Some(delivery) = self.deliveries.get_mut(id) else { return };
+        delivery.remotely_settled = true;
+        if delivery.locally_settled || delivery.forgotten {
+            self.drop_delivery(id);
+        } else {
+            delivery.resumed = None;
+            let link = delivery.link;
+            self.resumption_over(link);
+        }
+    }
+
     fn tell_decided(&mut self, id: DeliveryId) {
         let Some(delivery) = self.deliveries.get_mut(id) else { return };
         let link = delivery.link;

@@ -226,6 +226,10 @@ impl Connection {
             // The peer waits for what we do not use of its credit.
             wire.dirty_links.push(link_id);
         }
+        if delivery.resumed == Some(resume::Resumed::Finish) {
+            self.finished(id);
+            return;
+        }
         if delivery.locally_settled || delivery.remotely_settled && delivery.forgotten {
             self.drop_delivery(id);
             return;
@@ -405,7 +409,7 @@ fn first_transfer(link: &Link, delivery: &Delivery) -> Transfer {
         delivery_id: Some(delivery.number.0),
         delivery_tag: Some(delivery.tag),
         message_format: Some(delivery.message_format),
-        settled: Some(delivery.locally_settled),
+        settled: Some(delivery.locally_settled || delivery.resumed == Some(resume::Resumed::Finish)),
         rcv_settle_mode: delivery.rcv_settle_mode.filter(|mode| *mode != ReceiverSettleMode::First),
         state: resume::state(delivery),
         resume: delivery.resumed.is_some(),

@@ -204,19 +204,13 @@ impl Connection {
             }
             return;
         }
-        delivery.complete = true;
         link.partial = None;
         if delivery.locally_settled {
             self.drop_delivery(id);
-            self.credit_used(link_id);
-            return;
+        } else {
+            is_whole(session, link, delivery);
+            self.events.push_back(Event::Delivered(id));
         }
-        delivery.unread = true;
-        link.unread += 1;
-        if !delivery.counted {
-            session.buffered += delivery.payload.len();
-        }
-        self.events.push_back(Event::Delivered(id));
         self.credit_used(link_id);
     }
 
@@ -299,6 +293,17 @@ impl Connection {
         {
             self.flow_due(link_id, false);
         }
+    }
+}
+
+/// The last part of a message is here.
+#[inline]
+fn is_whole(session: &mut Session, link: &mut Link, delivery: &mut Delivery) {
+    delivery.complete = true;
+    delivery.unread = true;
+    link.unread += 1;
+    if !delivery.counted {
+        session.buffered += delivery.payload.len();
     }
 }
 
