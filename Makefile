@@ -1,6 +1,6 @@
 # Everything a developer or CI runs. `make` alone lists the targets; scripts/ holds what does not fit on a line.
 .DEFAULT_GOAL := help
-.PHONY: help build install wheel demo test lint format interop-table bench cuts soak peers doc clean-peers cargo-here
+.PHONY: help build install wheel demo test lint format interop-table bench cuts kills soak peers doc clean-peers cargo-here
 
 # Where `make install` puts things.
 PREFIX ?= $(HOME)/.local
@@ -55,6 +55,10 @@ bench: cargo-here ## throughput, latency and memory over loopback, beside the pe
 
 cuts: cargo-here ## a program at work is cut off before, in and after each frame: what it was told is true
 	@cargo test --quiet --release -p deuteron-engine --test faults cuts -- --nocapture --test-threads 1 | grep -v '^$$'
+
+kills: cargo-here ## Artemis and RabbitMQ are killed 50 times under programs of ours and others: what became of each message
+	@scripts/peers.sh test bench
+	python3 bench/kills.py
 
 soak: cargo-here ## a million random schedules of faults; leaks and exits of the Python package, far more often than in `make test`
 	SCHEDULES=1000000 cargo test --release -p deuteron-engine --test faults schedules -- --nocapture

@@ -7,6 +7,7 @@
 //! deuteron-bench --front handler|async rtt HOST:PORT COUNT SIZE settled|unsettled   one message in flight at a time
 //! deuteron-bench --front handler|async hold-recv PORT connections|links|messages COUNT SIZE       listens, and holds
 //! deuteron-bench --front handler|async hold-send HOST:PORT connections|links|messages COUNT SIZE  opens or sends that many
+//! deuteron-bench kills URL ADDRESS CAPABILITY DURABLE report|replay                 works while a server is killed: see kills.py
 //! ```
 //!
 //! Those that hold print READY when all is there, and keep it until they are killed. Each of the others prints one JSON object: rate, processor time and memory from its first message to its last.
@@ -14,6 +15,7 @@
 mod front_async;
 mod front_handler;
 mod hold;
+mod kills;
 mod meter;
 
 use meter::{Held, Plan};
@@ -24,6 +26,11 @@ const USAGE: &str = "usage: --front handler|async recv|send|echo|rtt WHERE [COUN
 
 fn main() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, rest @ ..] = arguments.as_slice()
+        && command == "kills"
+    {
+        return kills::run(rest);
+    }
     let (plan, held) = plan(&arguments).ok_or(USAGE)?;
     match (plan.front, held) {
         ("handler", None) => front_handler::run(plan),
