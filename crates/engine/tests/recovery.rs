@@ -502,3 +502,15 @@ fn a_link_that_is_attached_again_has_nothing_of_the_old_credit() {
     let theirs = pair.server_link("r");
     assert_eq!(pair.server.link(theirs).map(|link| link.credit()), Some(0));
 }
+
+#[test]
+fn nobody_is_late_with_a_detach_that_was_answered_before_the_link_was_attached_again() {
+    let mut pair = Pair::plain();
+    let (_, theirs) = pair.link(sender("s"));
+    pair.server.link(theirs).expect("it is there").detach(None);
+    pair.drive();
+    assert!(pair.server.link(theirs).is_some_and(|link| link.remote_state().is_open()));
+    pair.events(Side::Server);
+    pair.pass(Duration::from_secs(60));
+    assert_eq!(pair.events(Side::Server), []);
+}

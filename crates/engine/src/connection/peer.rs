@@ -245,6 +245,8 @@ impl Connection {
         session.set_remote_handle(detach.handle, None);
         let Some(link) = self.links.get_mut(id) else { return };
         link.remote_handle = None;
+        // Our own, if it was the first, is answered by this.
+        link.detach_token += 1;
         // Some brokers answer a closing detach with one that does not close: we have closed, so closed it is.
         let closed = detach.closed || link.endpoint.local == EndpointState::Closed;
         link.endpoint.remote = if closed { EndpointState::Closed } else { EndpointState::Detached };
