@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deuteron::{AmqpError, Container, Error, Scope, Url, condition};
 use tokio::sync::Notify;
 
 use crate::handler::BrokerHandler;
+use crate::kept::Kept;
 use crate::ports::{Incoming, Outgoing};
 use crate::router::{Kind, Router};
 use crate::{BrokerConfig, BrokerStats};
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) transaction_timeout: Option<Duration>,
     pub(crate) max_connections: usize,
     pub(crate) max_links: usize,
+    pub(crate) max_kept_time: Duration,
+    kept: Mutex<Kept>,
     /// Told when the last connection is gone.
     pub(crate) idle: Notify,
 }
@@ -40,6 +43,21 @@ impl Shared {
     /// for it.
     pub(crate) fn router(&self) -> MutexGuard<'_, Router<Outgoing, Incoming>> {
         self.router.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Links that outlive their connections. Nothing else is locked while it is held.
+    pub(crate) fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets the links that nobody came back to in time.
+    fn forget_expired(&self) {
+        let expired = self.kept().expired(Instant::now());
+        for left in expired {
+            if let Some(reader) = &left.reader {
+                self.router().forget_consumer(reader.id, left.ended);
+            }
+        }
     }
 }
 
@@ -69,6 +87,8 @@ impl Broker {
             transaction_timeout: config.transaction_timeout,
             max_connections: config.max_connections,
             max_links: config.max_links,
+            max_kept_time: config.max_kept_time,
+            kept: Mutex::new(Kept::new(config.max_kept_links, config.max_kept_bytes)),
             idle: Notify::new(),
         });
         tokio::spawn(sweep(Arc::downgrade(&shared)));
@@ -103,6 +123,7 @@ async fn sweep(shared: Weak<Shared>) {
     loop {
         turns.tick().await;
         let Some(shared) = shared.upgrade() else { return };
+        shared.forget_expired();
         shared.router().drop_all_expired();
     }
 }

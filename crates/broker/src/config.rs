@@ -71,6 +71,15 @@ pub struct BrokerConfig {
     pub max_sessions: usize,
     /// How many links a connection may have, on all its sessions together; further ones are refused. Default 100,000.
     pub max_links: usize,
+    /// How many links may have a terminus that outlives their connections, so that they can be resumed, attached ones
+    /// included; to further ones that is not granted, which their attach says. Default 10,000.
+    pub max_kept_links: usize,
+    /// How many bytes of messages that were under way on such links may be held for them while they are away. Beyond it they
+    /// are not kept: what was under way goes back to its queue. Default 256 MiB.
+    pub max_kept_bytes: usize,
+    /// The longest time for which the broker remembers what is unsettled on a link to a queue; who asks for longer gets
+    /// this. Default 1 hour.
+    pub max_kept_time: Duration,
     /// Prints every frame of every connection on standard error, passwords masked, as
     /// [`ListenOptions::trace`] does. Default false.
     pub trace: bool,
@@ -100,6 +109,9 @@ impl Default for BrokerConfig {
             max_connections: 100_000,
             max_sessions: 1024,
             max_links: 100_000,
+            max_kept_links: 10_000,
+            max_kept_bytes: 256 << 20,
+            max_kept_time: Duration::from_secs(3600),
             dead_letter: None,
             expiry: None,
             max_deliveries: 0,

@@ -1,6 +1,8 @@
 //! One connection of the broker: what its links want is asked of the router. Beside `ports` and
 //! `terminus` the only file that sees the driver's types.
 
+mod keeping;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +15,7 @@ use deuteron::{
 
 use crate::broker::Shared;
 use crate::coordinator::{self, Control};
+use crate::kept::{Keep, LinkKey, Reader};
 use crate::ports::{Incoming, Outgoing, Pause, key, lease};
 use crate::router::{ConnectionId, ConsumerId, CoordinatorId, Manner, ProducerId, TransactionId, Verdict};
 use crate::terminus;
@@ -29,6 +32,8 @@ pub(crate) struct BrokerHandler {
     consumers: HashMap<LinkHandle, Consumer>,
     /// Links to the coordinator.
     coordinators: HashMap<LinkHandle, CoordinatorId>,
+    /// Links that outlive the connection.
+    held: HashMap<LinkHandle, LinkKey>,
     /// When transactions have taken too long.
     timers: HashMap<TimerId, TransactionId>,
 }
@@ -59,6 +64,7 @@ impl BrokerHandler {
             last: None,
             consumers: HashMap::new(),
             coordinators: HashMap::new(),
+            held: HashMap::new(),
             timers: HashMap::new(),
         }
     }
@@ -70,11 +76,16 @@ impl BrokerHandler {
             return self.resume(cx, sender, &container);
         };
         let settled = wanted.snd_settle_mode == SenderSettleMode::Settled;
+        let connection = self.id;
+        let outlet = || Outgoing::new(sender.clone(), settled, cx.injector(), connection);
+        if self.come_back(sender, &container, &wanted, outlet).is_some() {
+            return Ok(());
+        }
         let browses = wanted.browses();
         let selector = wanted.filters.selector.clone();
         let not_from = wanted.filters.no_local.then_some(self.id);
         let manner = Manner { settled, browses, longest: wanted.longest, selector, not_from };
-        let outlet = Outgoing::new(sender.clone(), settled, cx.injector(), self.id);
+        let outlet = outlet();
         let pause = Arc::clone(&outlet.pause);
         let subscribing = wanted.subscribing(self.id, &container);
         let opened = {
@@ -83,8 +94,13 @@ impl BrokerHandler {
         };
         let (id, address, kind) = opened?;
         let default = verdict(terminus::default_outcome(&wanted.source));
-        sender.set_source(wanted.granted(&address, kind));
-        self.consumers.insert((**sender).clone(), Consumer { id, pause, default });
+        let keep = self.keep_for(&container, wanted.resumes());
+        let source = wanted.granted(&address, kind, keep);
+        sender.set_source(source.clone());
+        self.consumers.insert((**sender).clone(), Consumer { id, pause, default: default.clone() });
+        if keep.is_some() {
+            self.keep_consumer(sender, &container, Reader { id, asked: wanted.source, source, default });
+        }
         Ok(())
     }
 
@@ -118,7 +134,11 @@ impl BrokerHandler {
         let anonymous = node.is_none();
         let opened = self.shared.router().open_producer(node, self.id, Incoming(receiver.clone()));
         let (id, found) = opened?;
-        receiver.set_target(wanted.granted(found.as_ref()));
+        let container = receiver.connection().remote_container_id().unwrap_or_default();
+        let keep = self.keep_for(&container, wanted.resumes());
+        let target = wanted.granted(found.as_ref(), keep);
+        self.keep_producer(receiver, &container, keep.map(|_| Keep::of_target(&target)));
+        receiver.set_target(target);
         self.producers.insert((**receiver).clone(), Producer { id, anonymous });
         Ok(())
     }
@@ -208,7 +228,8 @@ impl BrokerHandler {
 
     /// A link is over, closed or detached.
     fn forget(&mut self, link: &LinkHandle, closes: bool) {
-        if let Some(consumer) = self.consumers.remove(link) {
+        let stolen = self.is_stolen(link);
+        if let Some(consumer) = self.consumers.remove(link).filter(|_| !stolen) {
             self.shared.router().close_consumer(consumer.id, closes);
         }
         if let Some(coordinator) = self.coordinators.remove(link) {
@@ -225,6 +246,14 @@ impl BrokerHandler {
         self.last = None;
         self.coordinators.clear();
         self.timers.clear();
+        let held: Vec<_> = self.held.keys().cloned().collect();
+        for link in held {
+            // One that another has taken over is no longer ours.
+            if self.is_stolen(&link) {
+                self.consumers.remove(&link);
+            }
+        }
+        self.shared.kept().connection_over(self.id);
         let mut router = self.shared.router();
         for consumer in self.consumers.drain().map(|(_, consumer)| consumer) {
             router.close_consumer(consumer.id, false);
@@ -286,11 +315,17 @@ impl MessagingHandler for BrokerHandler {
         self.forget_all();
     }
 
+    fn on_connection_closing(&mut self, _: &mut Context<'_>, _: &Connection) {
+        self.suspend_all();
+    }
+
     fn on_connection_error(&mut self, _: &mut Context<'_>, connection: &Connection, error: &Error) {
+        self.suspend_all();
         tracing::info!(connection = %connection, %error, "closed by the client");
     }
 
     fn on_transport_error(&mut self, _: &mut Context<'_>, connection: &Connection, error: &Error) {
+        self.suspend_all();
         tracing::info!(connection = %connection, %error, "lost");
     }
 
@@ -299,6 +334,7 @@ impl MessagingHandler for BrokerHandler {
         let links = self.consumers.keys().chain(self.producers.keys()).chain(self.coordinators.keys());
         let links: Vec<_> = links.filter(|link| link.session() == *session).cloned().collect();
         for link in links {
+            self.suspend(&link, false);
             self.forget(&link, false);
         }
     }
@@ -326,6 +362,7 @@ impl MessagingHandler for BrokerHandler {
     }
 
     fn on_link_detached(&mut self, _: &mut Context<'_>, link: &Link) {
+        self.suspend(link, false);
         self.forget(link, false);
         drop(link.detach());
     }

@@ -29,6 +29,7 @@ mod config;
 mod coordinator;
 mod filter;
 mod handler;
+mod kept;
 mod lanes;
 mod message;
 mod ports;

@@ -6,8 +6,8 @@ use deuteron::codec::{
     DeleteOnClose, DeleteOnNoLinks, DeleteOnNoLinksOrMessages, DeleteOnNoMessages, Described,
 };
 use deuteron::{
-    AmqpError, DeliveryState, Map, Outcome, Receiver, Sender, SenderSettleMode, Source, Symbol, Target,
-    TerminusDurability, TerminusExpiryPolicy, Value, condition,
+    AmqpError, DeliveryState, Map, Outcome, Receiver, ReceiverSettleMode, Sender, SenderSettleMode, Source,
+    Symbol, Target, TerminusDurability, TerminusExpiryPolicy, Value, condition,
 };
 
 use crate::filter::Filters;
@@ -19,6 +19,7 @@ use crate::router::{
 pub(crate) struct WantedSource {
     pub(crate) source: Source,
     pub(crate) snd_settle_mode: SenderSettleMode,
+    rcv_settle_mode: ReceiverSettleMode,
     /// The longest message that it takes.
     pub(crate) longest: u64,
     pub(crate) filters: Filters,
@@ -35,13 +36,16 @@ pub(crate) fn source(sender: &Sender) -> Result<Option<WantedSource>, AmqpError>
     let Some(source) = attach.source else { return Ok(None) };
     let filters = Filters::read(source.filter.as_ref())?;
     let longest = attach.max_message_size.filter(|bytes| *bytes > 0).unwrap_or(u64::MAX);
-    let (snd_settle_mode, link) = (attach.snd_settle_mode, attach.name);
-    Ok(Some(WantedSource { source: *source, snd_settle_mode, longest, filters, link }))
+    let (snd_settle_mode, rcv_settle_mode) = (attach.snd_settle_mode, attach.rcv_settle_mode);
+    let link = attach.name;
+    Ok(Some(WantedSource { source: *source, snd_settle_mode, rcv_settle_mode, longest, filters, link }))
 }
 
 /// What a client that sends asks for.
 pub(crate) struct WantedTarget {
     target: Target,
+    rcv_settle_mode: ReceiverSettleMode,
+    snd_settle_mode: SenderSettleMode,
 }
 
 /// The subscription that a link alone names. Shared ones have more behind a bar, as clients of JMS do it.
@@ -65,10 +69,20 @@ impl WantedSource {
         let address = self.source.address.as_deref().ok_or_else(|| {
             AmqpError::new(condition::INVALID_FIELD, "a source needs an address, unless it is dynamic")
         })?;
-        // Who subscribes means a topic.
+        // Who subscribes means a topic. A timeout alone may be there for the link to be resumed.
+        let outlasts = self.timeout() > 0 && !self.resumes();
         let subscribes =
-            self.has("shared") || expiry(self.source.expiry_policy) != Expiry::Detach || self.timeout() > 0;
+            self.has("shared") || expiry(self.source.expiry_policy) != Expiry::Detach || outlasts;
         Ok(Node::Address { address, kind, new: if subscribes { Kind::Topic } else { Kind::Queue } })
+    }
+
+    /// It wants to be resumed when its connection is lost.
+    pub(crate) fn resumes(&self) -> bool {
+        let outlives = outlives(self.source.expiry_policy, self.source.timeout);
+        outlives
+            && !self.browses()
+            && !self.source.dynamic
+            && settles_later(self.snd_settle_mode, self.rcv_settle_mode)
     }
 
     /// It wants copies of what is in a queue.
@@ -105,16 +119,18 @@ impl WantedSource {
     }
 
     /// The source as it is granted (3.5.3): what is not in it is not there.
-    pub(crate) fn granted(&self, address: &Arc<str>, found: Kind) -> Source {
+    ///
+    /// A link to a queue outlives its connection for at most `keep` seconds, if it does.
+    pub(crate) fn granted(&self, address: &Arc<str>, found: Kind, keep: Option<u32>) -> Source {
         let topic = found == Kind::Topic;
-        let expiry = if topic { expiry(self.source.expiry_policy) } else { Expiry::Detach };
+        let expiry = if topic || keep.is_some() { expiry(self.source.expiry_policy) } else { Expiry::Detach };
         let durable = if expiry == Expiry::Never { self.source.durable } else { TerminusDurability::None };
         let mode = if topic || self.browses() { "copy" } else { "move" };
         Source {
             address: Some(address.to_string()),
             durable,
             expiry_policy: policy(expiry),
-            timeout: if topic { self.timeout() } else { 0 },
+            timeout: if topic { self.timeout() } else { keep.map_or(0, |most| self.timeout().min(most)) },
             dynamic: self.source.dynamic,
             dynamic_node_properties: granted_properties(
                 self.source.dynamic,
@@ -156,6 +172,16 @@ fn outcomes() -> Vec<Symbol> {
         .into()
 }
 
+/// Whether a terminus is to be there after its link.
+fn outlives(policy: TerminusExpiryPolicy, timeout: u32) -> bool {
+    timeout > 0 || matches!(policy, TerminusExpiryPolicy::Never | TerminusExpiryPolicy::ConnectionClose)
+}
+
+/// Whether the receiver settles after the sender, without which nothing can be resumed with certainty.
+fn settles_later(sender: SenderSettleMode, receiver: ReceiverSettleMode) -> bool {
+    sender != SenderSettleMode::Settled && receiver == ReceiverSettleMode::Second
+}
+
 /// A session's end counts as that of its link: subscriptions that outlive a link outlive its session.
 fn expiry(wanted: TerminusExpiryPolicy) -> Expiry {
     match wanted {
@@ -190,7 +216,12 @@ pub(crate) fn default_outcome(source: &Source) -> Option<Outcome> {
 /// What the client on the other side of `receiver` asks for.
 pub(crate) fn target(receiver: &Receiver) -> Result<WantedTarget, AmqpError> {
     match receiver.remote_target() {
-        Some(target) => Ok(WantedTarget { target }),
+        Some(target) => {
+            let modes =
+                receiver.remote_attach().map(|attach| (attach.snd_settle_mode, attach.rcv_settle_mode));
+            let (snd_settle_mode, rcv_settle_mode) = modes.unwrap_or_default();
+            Ok(WantedTarget { target, rcv_settle_mode, snd_settle_mode })
+        }
         None => Err(AmqpError::new(condition::INVALID_FIELD, "a link to send on needs a target")),
     }
 }
@@ -205,13 +236,20 @@ impl WantedTarget {
         self.target.address.as_deref().map(|address| Node::Address { address, kind, new: Kind::Queue })
     }
 
-    /// The target as it is granted (3.5.4).
-    pub(crate) fn granted(&self, found: Option<&Granted>) -> Target {
+    /// It wants to be resumed when its connection is lost.
+    pub(crate) fn resumes(&self) -> bool {
+        let outlives = outlives(self.target.expiry_policy, self.target.timeout);
+        outlives && !self.target.dynamic && settles_later(self.snd_settle_mode, self.rcv_settle_mode)
+    }
+
+    /// The target as it is granted (3.5.4). It outlives its connection for at most `keep` seconds, if it does.
+    pub(crate) fn granted(&self, found: Option<&Granted>, keep: Option<u32>) -> Target {
+        let expiry = if keep.is_some() { expiry(self.target.expiry_policy) } else { Expiry::Detach };
         Target {
             address: found.map(|(address, _)| address.to_string()),
             durable: TerminusDurability::None,
-            expiry_policy: TerminusExpiryPolicy::LinkDetach,
-            timeout: 0,
+            expiry_policy: policy(expiry),
+            timeout: keep.map_or(0, |most| self.target.timeout.min(most)),
             dynamic: self.target.dynamic,
             dynamic_node_properties: granted_properties(
                 self.target.dynamic,

@@ -283,7 +283,7 @@ impl Delivery {
             let live = core
                 .engine
                 .delivery(self.id)
-                .map(|delivery| delivery.is_live() || delivery.remotely_settled());
+                .map(|delivery| delivery.is_live() || delivery.remotely_settled() || delivery.is_suspended());
             dispose(core).and(live)
         });
         woken.into_iter().for_each(Waker::wake);

@@ -112,5 +112,6 @@ pub use deuteron_codec::{
 pub use deuteron_engine::reconnect::{Backoff, Delays, Order, ReconnectPolicy};
 pub use deuteron_engine::sasl;
 pub use deuteron_engine::{
-    EndpointState, Limits, Place, Recovery, Remedies, Remedy, Row, SendOptions, Symptom, TABLE,
+    EndpointState, Guarantee, Limits, Place, Recovery, Remedies, Remedy, Row, SendOptions, Suspended,
+    Symptom, TABLE,
 };

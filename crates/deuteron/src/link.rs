@@ -7,7 +7,7 @@ use std::sync::Arc;
 use deuteron_codec::{
     Attach, AttachTarget, Coordinator, Error as AmqpError, Map, Role, Source, Symbol, Target,
 };
-use deuteron_engine::{EndpointState, LinkMut};
+use deuteron_engine::{EndpointState, Guarantee, LinkMut, Recovery, Suspended};
 
 use crate::drive::shared::{Ending, LinkFacts, Owner};
 use crate::drive::waits::{Closing, Goal};
@@ -239,6 +239,41 @@ impl LinkHandle {
     #[must_use]
     pub fn queued(&self) -> usize {
         self.read(|link| link.queued()).unwrap_or(0)
+    }
+
+    /// How often a message arrives on this link if wires are lost: what our options ask for, as far as the peer's
+    /// Attach says that it plays along. `None` while the peer has not attached. Ask again after a reconnect: it may
+    /// be another peer.
+    #[must_use]
+    pub fn guarantee(&self) -> Option<Guarantee> {
+        self.read(|link| link.guarantee()).flatten()
+    }
+
+    /// For servers: what is unsettled on this link of the peer's is remembered when its wire is lost, until
+    /// [`take_suspended`](Self::take_suspended) takes it. Counts in
+    /// [`on_link_opening`](crate::MessagingHandler::on_link_opening), or before the link is accepted.
+    pub fn keep_unsettled(&self) {
+        drop(self.change(|link| {
+            if let Some(config) = link.config_mut() {
+                config.recovery = Recovery::Resume;
+            }
+        }));
+    }
+
+    /// For servers: what is unsettled on a link that was to [keep](Self::keep_unsettled) it, for the link that the peer
+    /// attaches in its place on another connection: see [`restore`](Self::restore). To be called when the wire is lost
+    /// ([`on_transport_error`](crate::MessagingHandler::on_transport_error)), when the peer detaches or closes without closing
+    /// the link, or when another link takes its place; close the link then.
+    #[must_use]
+    pub fn take_suspended(&self) -> Option<Suspended> {
+        self.change(|link| link.take_suspended()).ok().flatten()
+    }
+
+    /// For servers: goes on with what a link of this name has left. Counts in
+    /// [`on_link_opening`](crate::MessagingHandler::on_link_opening), or before the link is accepted. Outcomes are told by
+    /// the callbacks of this link; deliveries keep their tags.
+    pub fn restore(&self, suspended: Suspended) {
+        drop(self.change(|link| link.restore(suspended)));
     }
 
     /// Deliveries that are not settled yet.

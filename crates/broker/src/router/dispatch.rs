@@ -62,7 +62,7 @@ impl Default for Manner {
 /// A link on which we send.
 pub(super) struct Consumer<O> {
     pub(super) queue: QueueId,
-    manner: Manner,
+    pub(super) manner: Manner,
     pub(super) outlet: O,
     pub(super) held: Held,
     /// It is among those that wait for their turn.

@@ -8,6 +8,7 @@
 //! | topic, subscription | publishing, and who gets what is published |
 //! | dispatch | messages to consumers, and what consumers say of them |
 //! | leases | which message is under way to whom |
+//! | resume | consumers that come back on another connection |
 //! | credit | how much producers may send |
 
 mod address;
@@ -19,6 +20,7 @@ mod leases;
 mod life_tests;
 #[cfg(test)]
 mod model;
+mod resume;
 mod settings;
 mod subscription;
 #[cfg(test)]

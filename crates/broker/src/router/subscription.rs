@@ -130,6 +130,16 @@ impl<O: Outlet, I: Inlet> Router<O, I> {
         Ok((consumer, address.ok_or_else(super::gone)?))
     }
 
+    /// Its consumer goes on, on another connection.
+    pub(super) fn subscription_moved(&mut self, id: SubscriptionId, connection: ConnectionId) {
+        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        subscription.connection = connection;
+        subscription.ends = None;
+        if let Some(not_from) = &mut subscription.filter.not_from {
+            *not_from = connection;
+        }
+    }
+
     /// Attaches a consumer to a subscription that is only called by its name, to end it or to go on. Returns also how the
     /// subscription is.
     pub(crate) fn resume(

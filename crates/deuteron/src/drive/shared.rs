@@ -274,7 +274,8 @@ impl Core {
         for link in links.values_mut() {
             link.inbox.retain(|id| {
                 engine.delivery(*id).is_some_and(|mut delivery| {
-                    let keep = delivery.remotely_settled();
+                    // Or will be resumed, in which case the sender does not deliver them again.
+                    let keep = delivery.remotely_settled() || delivery.is_suspended();
                     if !keep {
                         delivery.forget();
                     }

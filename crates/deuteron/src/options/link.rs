@@ -93,6 +93,21 @@ macro_rules! link_options {
                 self
             }
 
+            /// What is unsettled when a wire is lost is resumed on the next one (spec 2.6.13), so that each message is
+            /// processed exactly once: the link's [`guarantee`](crate::LinkHandle::guarantee) says whether the peer plays
+            /// along. It is asked to remember the link for the time `keep`, in whole seconds, after it was cut off.
+            ///
+            /// Sets [`Recovery::Resume`](deuteron_engine::Recovery::Resume), both settle modes (unsettled, second), and the
+            /// expiry policy and timeout of the termini, unless they never expire; so call it after `source` and `target`.
+            /// A peer that has forgotten the link makes a sender's unsettled messages unknown
+            /// ([`Outcome::Lost`](crate::Outcome::Lost)): they are not sent twice.
+            #[must_use]
+            pub fn resume(mut self, keep: std::time::Duration) -> Self {
+                let seconds = u32::try_from(keep.as_secs()).unwrap_or(u32::MAX).max(1);
+                self.config = self.config.resuming(seconds);
+                self
+            }
+
             /// The link is over when the peer ends it, whatever the reason.
             #[must_use]
             pub fn stay_detached(mut self) -> Self {

@@ -57,7 +57,8 @@ impl SenderOptions {
     /// What becomes of messages that were sent but not settled when the wire is lost. Default
     /// [`Recovery::Replay`]: they are sent again with the same delivery tag, so each arrives at
     /// least once, perhaps twice. With [`Recovery::Report`] their outcome is
-    /// [`Outcome::Lost`](crate::Outcome::Lost), and nothing is sent twice.
+    /// [`Outcome::Lost`](crate::Outcome::Lost), and nothing is sent twice. For [`Recovery::Resume`] use
+    /// [`resume`](Self::resume), which sets the rest that it needs.
     #[must_use]
     pub fn recovery(mut self, recovery: Recovery) -> Self {
         self.config.recovery = recovery;

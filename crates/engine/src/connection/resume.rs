@@ -287,6 +287,16 @@ impl Connection {
             self.dispose(id, None, true);
         }
         self.credit_used(link_id);
+        self.give_credit_again(link_id);
+    }
+
+    /// Credit given by hand is for messages that are handed over, which a resumed one is not.
+    fn give_credit_again(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(id).filter(|link| link.config.credit_window == 0) else { return };
+        if link.is_attached() && !link.drain && !link.paused {
+            link.credit = link.credit.saturating_add(1);
+            self.flow_due(id, false);
+        }
     }
 
     /// Whether the delivery stays, although the application has settled it: the sender has to settle it first, so that it
@@ -343,6 +353,10 @@ impl Connection {
     }
 
     pub(crate) fn take_suspended(&mut self, id: LinkId) -> Option<Suspended> {
+        // One that is still attached is treated as if its wire were gone.
+        if self.links.get(id).is_some_and(|link| link.endpoint.local.is_open()) {
+            self.suspend(id, true, false);
+        }
         let link = self.links.get_mut(id)?;
         let resume = link.resume.take()?;
         let (role, next_tag) = (link.config.role, link.next_tag);

@@ -79,7 +79,9 @@ impl Connection {
         let both =
             link.endpoint.local.is_over() && (link.endpoint.remote.is_over() || link.local_handle.is_none());
         if both || session_over {
-            self.suspend(id, false, session_over);
+            // A terminus may outlive its session: whether this one does is for the link's owner to say.
+            let resumes = link.config.recovery == Recovery::Resume && session_over;
+            self.suspend(id, resumes, session_over && !resumes);
         }
     }
 

@@ -80,6 +80,16 @@ impl Suspended {
         self.deliveries.is_empty()
     }
 
+    /// Receivers: how many have no outcome of ours.
+    pub fn undecided(&self) -> usize {
+        let decided = |delivery: &Delivery| delivery.local.as_ref().is_some_and(DeliveryState::is_terminal);
+        if self.role == Role::Sender {
+            0
+        } else {
+            self.deliveries.iter().filter(|(_, entry)| !decided(entry)).count()
+        }
+    }
+
     /// Bytes of payload that are held.
     pub fn bytes(&self) -> usize {
         self.deliveries.iter().map(|(_, delivery)| delivery.payload.len()).sum()
@@ -173,9 +183,9 @@ impl LinkMut<'_> {
         self.link()?.guarantee()
     }
 
-    /// Takes the unsettled deliveries of a link with [`Recovery::Resume`] that has lost its wire, to be given to the link that
-    /// is attached in its place, of this connection or another. `None` if there was no attachment to resume. Their ids
-    /// are void after this.
+    /// Takes the unsettled deliveries of a link with [`Recovery::Resume`], to be given to the link that is attached in its
+    /// place, of this connection or another. `None` if there was no attachment to resume. Their ids are void after this. A
+    /// link that has not lost its wire is treated as if it had; close it then.
     pub fn take_suspended(&mut self) -> Option<Suspended> {
         self.connection.take_suspended(self.id)
     }
