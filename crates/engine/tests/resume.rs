@@ -253,6 +253,7 @@ fn a_receiver_tells_its_decisions_and_takes_what_the_sender_has_settled() {
         c.peer.send_frame(Frame::new(0, ended));
         let resumed = transfer(1, None, false, true).set("delivery-tag", tag(3));
         c.peer.send_frame(Frame::new(0, resumed).with_payload("m"));
+        c.peer.expect_flow().credit(10).field("delivery-count", 2u32);
         assert_eq!(c.run(), [], "a message is handed over once");
         assert!(c.engine.delivery(b).is_none());
         c.peer.expect_disposition().range(1, 1).state("accepted").flag("settled", false).respond();
@@ -272,6 +273,8 @@ fn a_decision_that_the_sender_has_not_heard_is_told_again() {
         let resumed = Frame::new(0, transfer(0, None, false, true)).with_payload("m");
         c.peer.send_frame(resumed);
         c.peer.expect_disposition().range(0, 0).state("accepted").flag("settled", false).respond();
+        // Nothing was handed over for it, so its credit is given again.
+        c.peer.expect_flow().credit(10).field("delivery-count", 1u32);
         c.run();
         assert!(c.engine.delivery(a).is_none());
     });
