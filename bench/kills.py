@@ -29,7 +29,7 @@ COLUMNS = (
     "untold",
     "received",
     "doubled",
-    "accepted and lost",
+    "accepted, not received",
 )
 
 
@@ -138,7 +138,7 @@ def main():
         print("\n".join(table(counts)), flush=True)
         for program, found in counts.items():
             ours = program.startswith("Deuteron")
-            if ours and (found is None or found["untold"] or found["accepted and lost"]):
+            if ours and (found is None or found["untold"] or found["accepted, not received"]):
                 wrong.append(f"{title}, {program}: {found}")
     if wrong:
         raise SystemExit("\n".join(wrong))

@@ -10,7 +10,7 @@ import json
 import sys
 import threading
 
-from proton import Message, symbol
+from proton import VERSION, Message, symbol
 from proton.handlers import MessagingHandler
 from proton.reactor import ApplicationEvent, Container, EventInjector, LinkOption
 
@@ -103,6 +103,17 @@ class Program(MessagingHandler):
         """The server gives one back."""
         self.on_rejected(event)
 
+    def on_connection_closed(self, event):
+        """The end, which may be another than that which was asked for."""
+        if not self.stopping:
+            condition = event.connection.remote_condition or event.connection.condition
+            print(f"{VERSION}: the connection is closed: {condition}", file=sys.stderr, flush=True)
+
+    def on_link_error(self, event):
+        """A link was refused or ended: as every program does that does not say otherwise, this one closes."""
+        print(f"{VERSION}: {event.link.remote_condition}", file=sys.stderr, flush=True)
+        super().on_link_error(event)
+
     def on_delivery_unknown(self, event):
         """The package says that it does not know."""
         self.unknown += 1
@@ -126,7 +137,7 @@ class Program(MessagingHandler):
             "untold": self.sent - told,
             "received": len(self.received),
             "doubled": sum(count - 1 for count in self.received.values()),
-            "accepted and lost": len(self.accepted - set(self.received)),
+            "accepted, not received": len(self.accepted - set(self.received)),
         }
 
 

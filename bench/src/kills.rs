@@ -92,7 +92,7 @@ impl Program {
         let told = self.accepted.len() as u64 + self.refused + self.unknown;
         println!(
             "{{\"connections\": {}, \"sent\": {}, \"accepted\": {}, \"refused\": {}, \"unknown\": {}, \"untold\": {}, \
-             \"received\": {}, \"doubled\": {doubled}, \"accepted and lost\": {lost}}}",
+             \"received\": {}, \"doubled\": {doubled}, \"accepted, not received\": {lost}}}",
             self.connections,
             self.sent,
             self.accepted.len(),
