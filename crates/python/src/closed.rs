@@ -40,6 +40,16 @@ impl Closed {
 }
 
 impl ConnectionCore {
+    pub(crate) fn forget_link(&self, id: LinkId) {
+        let gone = self.objects().links.remove(&id);
+        drop(gone);
+    }
+
+    pub(crate) fn forget_session(&self, id: SessionId) {
+        let gone = self.objects().sessions.remove(&id);
+        drop(gone);
+    }
+
     /// Lets go of what has been closed on both sides since the last call.
     pub(crate) fn let_go_of_closed(&self, py: Python<'_>) -> PyResult<()> {
         self.forget_gone();

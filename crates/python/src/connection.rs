@@ -262,14 +262,12 @@ impl ConnectionCore {
         drop(gone);
     }
 
-    pub(crate) fn forget_link(&self, id: LinkId) {
-        let gone = self.objects().links.remove(&id);
-        drop(gone);
-    }
-
-    pub(crate) fn forget_session(&self, id: SessionId) {
-        let gone = self.objects().sessions.remove(&id);
-        drop(gone);
+    /// Those of a link that the engine knows of, or will at the end of the turn.
+    pub(crate) fn deliveries_of<'py>(&self, link: &Bound<'py, LinkCore>) -> Vec<Bound<'py, Delivery>> {
+        let objects = self.objects();
+        let all = objects.deliveries.values().chain(objects.late.iter().map(Late::delivery));
+        let of_link = all.filter(|delivery| delivery.get().is_of(link));
+        of_link.map(|delivery| delivery.bind(link.py()).clone()).collect()
     }
 
     pub(crate) fn add_link<'py>(

@@ -13,7 +13,7 @@ use crate::event::no_attribute;
 use crate::link::LinkCore;
 use crate::names::{self, Made, Slot, lock};
 use crate::progress::Progress;
-use crate::state::{self, LocalState, RemoteParts, remote_parts};
+use crate::state::{self, RemoteParts, remote_parts};
 
 /// A message on its way. Attributes that a program sets on it stay for as long as the delivery does.
 #[pyclass(dict, weakref, module = "proton._delivery", frozen)]
@@ -54,7 +54,7 @@ impl Delivery {
         self.link.is(link)
     }
 
-    fn core<'py>(&'py self, py: Python<'py>) -> PyResult<&'py Bound<'py, LinkCore>> {
+    pub(crate) fn core<'py>(&'py self, py: Python<'py>) -> PyResult<&'py Bound<'py, LinkCore>> {
         Ok(self.link.bind(py).cast::<LinkCore>()?)
     }
 
@@ -83,16 +83,6 @@ impl Delivery {
             (progress.local_state, std::mem::take(&mut progress.due))
         };
         if due { self.to_state(py, code) } else { Ok(None) }
-    }
-
-    fn to_state(&self, py: Python<'_>, code: u64) -> PyResult<Option<DeliveryState>> {
-        let local = self.progress().local.as_ref().map(|local| local.clone_ref(py));
-        match local {
-            Some(local) if code != state::ACCEPTED && code != state::RELEASED => {
-                local.bind(py).extract::<LocalState>()?.into_state(code)
-            }
-            _ => Ok(state::plain(code)),
-        }
     }
 
     /// Hands a message that was written to the engine, or the rest of it. An error is what the peer would not take.
@@ -209,12 +199,6 @@ impl Delivery {
         Ok(())
     }
 
-    /// Gives an outcome, and settles.
-    pub(crate) fn settle_with(slf: &Bound<'_, Self>, outcome: u64) -> PyResult<()> {
-        Self::update(slf, outcome)?;
-        Self::settle(slf)
-    }
-
     /// The state that the peer has given, as a number; 0 for none.
     pub(crate) fn peer_state(&self) -> u64 {
         self.progress().remote.as_ref().map_or(0, state::code)
@@ -224,6 +208,7 @@ impl Delivery {
         if let Some(code) = state {
             let mut progress = self.progress();
             progress.local_state = code;
+            progress.given = None;
             progress.due = true;
         }
         self.settle_now(py)
@@ -400,6 +385,11 @@ impl Delivery {
         Ok(local)
     }
 
+    #[setter]
+    fn set_local(&self, disposition: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        self.put_local(disposition)
+    }
+
     /// What the peer said along with its state.
     #[getter]
     fn remote(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
@@ -410,29 +400,29 @@ impl Delivery {
         remote_parts(self.progress().remote.as_ref())
     }
 
-    /// Gives the delivery a state.
-    fn update(slf: &Bound<'_, Self>, state: u64) -> PyResult<()> {
+    /// Gives the delivery a state: a number, or a disposition; by default what is on `local`.
+    #[pyo3(signature = (state=None))]
+    fn update(slf: &Bound<'_, Self>, state: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let this = slf.get();
         this.core(slf.py())?.get().check(slf.py())?;
-        let known = {
-            let mut progress = this.progress();
-            if progress.locally_settled {
-                return Ok(());
-            }
-            progress.local_state = state;
-            let waits = std::mem::replace(&mut progress.due, true);
-            waits || progress.id.is_none()
-        };
-        let connection = this.core(slf.py())?.get().connection().get();
-        if !known {
-            connection.tell_later(slf);
+        if this.progress().locally_settled {
+            return Ok(());
         }
-        connection.modified(slf.py());
-        Ok(())
+        let number = this.chosen(state)?;
+        Self::set_state(slf, number)
+    }
+
+    /// The next younger delivery of the link that is not settled by us.
+    #[getter]
+    fn unsettled_next<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, Self>>> {
+        let this = slf.get();
+        let number = this.progress().number;
+        let others = LinkCore::unsettled_now(this.link(slf.py()).cast::<LinkCore>()?);
+        Ok(others.into_iter().find(|other| other.get().progress().number > number))
     }
 
     /// Settles the delivery: whatever it has come to, nothing more will be said about it.
-    fn settle(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub(crate) fn settle(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let link = slf.get().core(py)?;
         link.get().check(py)?;

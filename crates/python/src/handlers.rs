@@ -122,6 +122,15 @@ impl Delegate {
         }
     }
 
+    /// The same, if it has such a method.
+    fn tell_known(&self, method: &Bound<'_, PyString>, event: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(delegate) = self.get(method.py()) else { return Ok(()) };
+        match delegate.getattr_opt(method)? {
+            Some(callback) => callback.call_out((event,)).map(drop),
+            None => Ok(()),
+        }
+    }
+
     fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self.0.try_lock() {
             Ok(reference) => visit.call(&*reference),
@@ -340,6 +349,7 @@ impl OutgoingCore {
         if !delivery.link(py).cast::<LinkCore>()?.get().is_sender() || !delivery.progress().updated {
             return Ok(());
         }
+        Self::tell_of_update(slf, event)?;
         let method = match delivery.peer_state() {
             state::ACCEPTED => Some(pyo3::intern!(py, "on_accepted")),
             state::REJECTED => Some(pyo3::intern!(py, "on_rejected")),
@@ -366,10 +376,23 @@ impl OutgoingCore {
     fn _tell(&self, method: &Bound<'_, PyString>, event: &Bound<'_, PyAny>) -> PyResult<()> {
         self.delegate.tell(method, event)
     }
+
+    fn _tell_known(&self, method: &Bound<'_, PyString>, event: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.delegate.tell_known(method, event)
+    }
 }
 
 impl OutgoingCore {
     fn tell(slf: &Bound<'_, Self>, method: &Bound<'_, PyString>, event: &Bound<'_, PyAny>) -> PyResult<()> {
         tell(slf.as_any(), &slf.get().delegate, &OUTGOING, method, event)
+    }
+
+    /// A delegate without such a method is not asked: its `on_unhandled` may be older than the callback.
+    fn tell_of_update(slf: &Bound<'_, Self>, event: &Bound<'_, PyAny>) -> PyResult<()> {
+        let method = pyo3::intern!(slf.py(), "on_delivery_updated");
+        if !OUTGOING.is_class_of(slf.as_any())? {
+            return slf.call_method_out(method, (event,)).map(drop);
+        }
+        slf.get()._tell_known(method, event)
     }
 }

@@ -25,6 +25,7 @@ mod incoming;
 mod link;
 mod message;
 mod names;
+mod outcome;
 mod outgoing;
 mod owner;
 mod progress;

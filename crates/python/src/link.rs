@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
-use deuteron_codec::{ReceiverSettleMode, SenderSettleMode};
+use deuteron_codec::ReceiverSettleMode;
 use deuteron_engine::{Connection, EndpointState, LinkId};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -109,15 +109,6 @@ impl LinkCore {
         this.traffic().waiting.pop_front();
         Ok(Some((current.into_bound(py), payload)))
     }
-
-    /// Whether the peer sends only what it has settled.
-    pub(crate) fn is_peer_settled(&self) -> bool {
-        let mut engine = lock(&self.engine);
-        let link = engine.link(self.id);
-        link.is_some_and(|link| {
-            link.remote_attach().is_some_and(|attach| attach.snd_settle_mode == SenderSettleMode::Settled)
-        })
-    }
 }
 
 impl Drop for LinkCore {
@@ -221,6 +212,11 @@ impl LinkCore {
     #[getter]
     fn unsettled(&self) -> u32 {
         self.traffic().unsettled
+    }
+
+    /// The deliveries of the link that are not settled by us, the oldest first.
+    fn _unsettled_deliveries<'py>(slf: &Bound<'py, Self>) -> Vec<Bound<'py, Delivery>> {
+        Self::unsettled_now(slf)
     }
 
     /// How many messages the sender says it has.

@@ -79,7 +79,7 @@ impl LinkCore {
 
     pub(crate) fn create<'py>(slf: &Bound<'py, Self>, tag: Vec<u8>) -> PyResult<Bound<'py, Delivery>> {
         let delivery = Delivery::new(slf.as_any(), slf.get().engine.clone(), slf.get().sender, tag, None);
-        slf.get().traffic().unsettled += 1;
+        slf.get().traffic().count(&delivery);
         Bound::new(slf.py(), delivery)
     }
 

@@ -25,6 +25,10 @@ pub(crate) struct Progress {
     pub(crate) local_state: u64,
     pub(crate) remote: Option<DeliveryState>,
     pub(crate) local: Option<Py<PyAny>>,
+    /// The state that goes out instead of what the number and `local` say.
+    pub(crate) given: Option<DeliveryState>,
+    /// Its place among the deliveries of its link.
+    pub(crate) number: u64,
     /// `update` was called, and the peer has not been told.
     pub(crate) due: bool,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use deuteron_codec::SenderSettleMode;
 use pyo3::prelude::*;
 
 use crate::delivery::Delivery;
@@ -21,6 +22,8 @@ pub(crate) struct Traffic {
     /// The peer was asked to give credit back, and has not done so yet.
     pub(crate) drain_asked: bool,
     pub(crate) unsettled: u32,
+    /// How many deliveries there have been.
+    made: u64,
     /// The number of the last tag that was made here.
     pub(crate) tags: u64,
     pub(crate) local_detached: bool,
@@ -28,6 +31,13 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
+    /// There is another delivery.
+    pub(crate) fn count(&mut self, delivery: &Delivery) {
+        self.unsettled += 1;
+        self.made += 1;
+        delivery.progress().number = self.made;
+    }
+
     /// How many of the messages that are written have begun to leave, or to wait for it.
     fn known(&self) -> usize {
         self.waiting.iter().filter(|writing| writing.get().is_known()).count()
@@ -83,7 +93,36 @@ impl LinkCore {
         let mut traffic = self.traffic();
         traffic.waiting.push_back(delivery.clone().unbind());
         traffic.granted = traffic.granted.saturating_sub(1);
-        traffic.unsettled += 1;
+        traffic.count(delivery.get());
+    }
+
+    /// Its deliveries that we have not settled, the oldest first.
+    pub(crate) fn unsettled_now<'py>(slf: &Bound<'py, Self>) -> Vec<Bound<'py, Delivery>> {
+        let (py, this) = (slf.py(), slf.get());
+        let mut found = this.connection.get().deliveries_of(slf);
+        found.extend(this.traffic().waiting.iter().map(|waiting| waiting.bind(py).clone()));
+        let mut numbered: Vec<_> = found
+            .into_iter()
+            .filter_map(|delivery| {
+                let number = {
+                    let progress = delivery.get().progress();
+                    (!progress.locally_settled).then_some(progress.number)
+                };
+                number.map(|number| (number, delivery))
+            })
+            .collect();
+        numbered.sort_by_key(|(number, _)| *number);
+        numbered.dedup_by_key(|(number, _)| *number);
+        numbered.into_iter().map(|(_, delivery)| delivery).collect()
+    }
+
+    /// Whether the peer sends only what it has settled.
+    pub(crate) fn is_peer_settled(&self) -> bool {
+        let mut engine = lock(&self.engine);
+        let link = engine.link(self.id);
+        link.is_some_and(|link| {
+            link.remote_attach().is_some_and(|attach| attach.snd_settle_mode == SenderSettleMode::Settled)
+        })
     }
 
     pub(crate) fn has_unsettled(&self) -> bool {

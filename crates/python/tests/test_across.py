@@ -101,3 +101,33 @@ def test_what_is_said_over_tls(encrypted, plain):
 @pytest.mark.parametrize(("server", "client"), WAYS)
 def test_tls_with_certificates_on_both_sides(server, client, ca, encrypted):
     assert said_over_tls(server, client, ca) == encrypted
+
+
+def told_to(client):
+    """What a client of a package is told of its messages by a server that answers with dispositions."""
+    url = f"amqp://127.0.0.1:{free_port()}"
+    with running("ours", "dispositions_server.py", url) as serving:
+        assert serving.stdout.readline() == "listening\n"
+        with running(client, "dispositions_client.py", url, str(len(TOLD))) as asking:
+            lines = asking.communicate(timeout=SECONDS)[0].splitlines()
+        assert serving.communicate(timeout=SECONDS)[0] == ""
+    return lines
+
+
+TOLD = [
+    "35 (5, 7) (False, False) None None None",
+    "37 (0, 0) (False, False) None ('a:b', 'text', {'k': 'v'}) None",
+    "37 (0, 0) (False, False) None None None",
+    "39 (0, 0) (True, False) None None None",
+    "39 (0, 0) (False, True) {'k': 'v'} None None",
+    "52 (0, 0) (False, False) None None [b'id', ('described', 39, [True, True])]",
+    "52 (0, 0) (False, False) None None [b'id']",
+    "51 (0, 0) (False, False) None None [b'id']",
+    "36 (0, 0) (False, False) None None None",
+    "4660 (0, 0) (False, False) None None ['a', 1]",
+]
+
+
+@pytest.mark.parametrize("client", ["ours", "theirs"])
+def test_dispositions_are_told_to_clients_of_both(client):
+    assert told_to(client) == TOLD

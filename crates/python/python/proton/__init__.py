@@ -34,7 +34,15 @@ from ._data import (
     ulong,
     ushort,
 )
-from ._delivery import Delivery, Disposition
+from ._delivery import Delivery, Disposition, DispositionType
+from ._dispositions import (
+    CustomDisposition,
+    DeclaredDisposition,
+    ModifiedDisposition,
+    ReceivedDisposition,
+    RejectedDisposition,
+    TransactionalDisposition,
+)
 from ._endpoints import Connection, Endpoint, Link, Receiver, Sender, Session
 from ._events import Collector, Event, EventType
 from ._exceptions import (
@@ -77,11 +85,14 @@ __all__ = [
     "Condition",
     "Connection",
     "ConnectionException",
+    "CustomDisposition",
     "Data",
     "DataException",
+    "DeclaredDisposition",
     "Delivery",
     "Described",
     "Disposition",
+    "DispositionType",
     "Endpoint",
     "Event",
     "EventType",
@@ -91,9 +102,12 @@ __all__ = [
     "LinkException",
     "Message",
     "MessageException",
+    "ModifiedDisposition",
     "PropertyDict",
     "ProtonException",
+    "ReceivedDisposition",
     "Receiver",
+    "RejectedDisposition",
     "SSLDomain",
     "SSLException",
     "SSLSessionDetails",
@@ -104,6 +118,7 @@ __all__ = [
     "SymbolList",
     "Terminus",
     "Timeout",
+    "TransactionalDisposition",
     "Transport",
     "TransportException",
     "Url",

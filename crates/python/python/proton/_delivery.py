@@ -20,14 +20,16 @@ class DispositionType(IntEnum):
     REJECTED = 0x25
     RELEASED = 0x26
     MODIFIED = 0x27
+    DECLARED = 0x33
+    TRANSACTIONAL_STATE = 0x34
+
+
+_OUTCOMES = {int(member): member for member in DispositionType if member <= DispositionType.MODIFIED}
 
 
 def _disposition_type(code: int) -> int:
-    """The type with this code; codes of other types stay numbers."""
-    try:
-        return DispositionType(code)
-    except ValueError:
-        return code
+    """The type with this code. Those of transactions stay numbers, as programs for 0.40 see them."""
+    return _OUTCOMES.get(code, code)
 
 
 class Disposition:

@@ -7,6 +7,7 @@ from typing import Any
 
 from deuteron import _core
 
+from ._capabilities import decoded, symbol_list, symbols
 from ._condition import Condition, from_parts, to_parts
 from ._exceptions import LinkException
 from ._handler import Handler
@@ -47,21 +48,6 @@ class Endpoint:
     def __getattr__(self, name: str) -> Any:
         """There is no such attribute."""
         raise AttributeError(f"{name} not in _attrs")
-
-
-def _symbols(value: Any) -> bytes | None:
-    """Capabilities as the native half takes them."""
-    if not value:
-        return None
-    return bytes(_core.encode([value] if isinstance(value, str) else list(value)))
-
-
-def _decoded(encoded: bytes | None) -> Any:
-    return _core.decode(encoded)[0] if encoded else None
-
-
-def _symbol_list(encoded: bytes | None) -> SymbolList | None:
-    return SymbolList(_decoded(encoded)) if encoded else None
 
 
 class Connection(Endpoint, _core.ConnectionCore):
@@ -148,19 +134,19 @@ class Connection(Endpoint, _core.ConnectionCore):
     def remote_offered_capabilities(self) -> SymbolList | None:
         """What the peer can do."""
         parts = self._remote_open()
-        return _symbol_list(parts[2]) if parts else None
+        return symbol_list(parts[2]) if parts else None
 
     @property
     def remote_desired_capabilities(self) -> SymbolList | None:
         """What the peer would like us to do."""
         parts = self._remote_open()
-        return _symbol_list(parts[3]) if parts else None
+        return symbol_list(parts[3]) if parts else None
 
     @property
     def remote_properties(self) -> PropertyDict | None:
         """The properties in the peer's Open."""
         parts = self._remote_open()
-        return PropertyDict(_decoded(parts[4]), raise_on_error=False) if parts and parts[4] else None
+        return PropertyDict(decoded(parts[4]), raise_on_error=False) if parts and parts[4] else None
 
     @property
     def connected_address(self) -> str | None:
@@ -185,8 +171,8 @@ class Connection(Endpoint, _core.ConnectionCore):
             told,
             str(self.container or ""),
             self._hostname,
-            _symbols(self.offered_capabilities_list),
-            _symbols(self.desired_capabilities_list),
+            symbols(self.offered_capabilities_list),
+            symbols(self.desired_capabilities_list),
             bytes(_core.encode(properties)) if properties else None,
         )
 
@@ -285,7 +271,14 @@ class Session(Endpoint, _core.SessionCore):
 
     def open(self) -> None:
         """Begins our side."""
+        self._hold_back(self.transport)
         self._open()
+
+    def _hold_back(self, transport: Any) -> None:
+        """Takes the transport's bound on what is buffered, unless the session has one of its own."""
+        bound = 0 if transport is None else transport.max_buffered_delivery_bytes
+        if not self._capacity:
+            self._incoming_capacity = bound
 
     def close(self) -> None:
         """Ends our side, with ``condition`` if that is set."""
@@ -394,7 +387,7 @@ class Link(Endpoint, _core.LinkCore):
     def remote_properties(self) -> PropertyDict | None:
         """The properties in the peer's Attach."""
         encoded = self._attach(5)
-        return PropertyDict(_decoded(encoded), raise_on_error=False) if encoded else None
+        return PropertyDict(decoded(encoded), raise_on_error=False) if encoded else None
 
     @property
     def drain_mode(self) -> bool:
@@ -430,6 +423,16 @@ class Link(Endpoint, _core.LinkCore):
     def detach(self) -> None:
         """Detaches our side; the termini live on."""
         self._detach(to_parts(self.condition))
+
+    @property
+    def unsettled_deliveries(self) -> Iterator[Any]:
+        """The deliveries that we have not settled, the oldest first; those that were lost with their wire left out."""
+        return iter(self._unsettled_deliveries())
+
+    @property
+    def unsettled_head(self) -> Any | None:
+        """The oldest delivery that we have not settled."""
+        return next(self.unsettled_deliveries, None)
 
     def next(self, mask: int) -> Link | None:
         """The next younger link of the connection whose state fits."""

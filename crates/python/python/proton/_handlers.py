@@ -116,6 +116,9 @@ class MessagingHandler(Handler, Acking):
     def on_sendable(self, event: Event) -> None:
         """A sender has credit: messages can be sent at once."""
 
+    def on_delivery_updated(self, event: Event) -> None:
+        """The peer has given a message that was sent a state, or settled it: called before the callback for that."""
+
     def on_accepted(self, event: Event) -> None:
         """The peer has accepted a message."""
 

@@ -48,6 +48,10 @@ class OutgoingMessageHandler(_core.OutgoingCore, Handler):
         """The sender has credit: messages can be sent at once."""
         self._tell("on_sendable", event)
 
+    def on_delivery_updated(self, event: Any) -> None:
+        """The peer has given a message a state, or settled it: called before the callback that is for that."""
+        self._tell_known("on_delivery_updated", event)
+
     def on_accepted(self, event: Any) -> None:
         """The peer has accepted a message."""
         self._tell("on_accepted", event)

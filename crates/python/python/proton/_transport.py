@@ -52,6 +52,7 @@ class Transport(_core.TransportCore):
         self._tracer: Callable[[Any, str], None] | None = None
         self._sasl: SASL | None = None
         self._ssl: SSL | None = None
+        self._max_buffered = 0
         flags = _traced_by_environment()
         if flags:
             self.trace(flags)
@@ -69,10 +70,33 @@ class Transport(_core.TransportCore):
         """Binds to a connection; TransportException if one of the two is bound already."""
         if not self._bind(connection):
             raise TransportException("[-5]: transport or connection is bound already")
+        self._hold_back(connection)
 
     def bind_nothrow(self, connection: Any) -> None:
         """Binds to a connection, if neither is bound."""
-        self._bind(connection)
+        if self._bind(connection):
+            self._hold_back(connection)
+
+    @property
+    def max_buffered_delivery_bytes(self) -> int:
+        """Bytes of messages that may wait to be read in each session of the connection: then the peer is held back.
+
+        0, the default, is for no bound. A session with an ``incoming_capacity`` of its own goes by that.
+        """
+        return self._max_buffered
+
+    @max_buffered_delivery_bytes.setter
+    def max_buffered_delivery_bytes(self, size: int) -> None:
+        if size < 0:
+            raise ValueError(f"max_buffered_delivery_bytes is a number of bytes, and 0 for no bound: {size}")
+        self._max_buffered = size
+        connection = self.connection
+        if connection is not None:
+            self._hold_back(connection)
+
+    def _hold_back(self, connection: Any) -> None:
+        for session in connection.sessions(0):
+            session._hold_back(self)
 
     def push(self, binary: Any) -> None:
         """Takes bytes that came from the peer; OverflowError if there is no room for all."""
