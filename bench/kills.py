@@ -64,6 +64,7 @@ def programs():
     side = str(ROOT / "bench" / "kills_side.py")
     found = {
         "Deuteron (Rust), replay": ([bench, "kills"], ["replay"]),
+        "Deuteron (Rust), replay with `_AMQ_DUPL_ID`": ([bench, "kills"], ["detect"]),
         "Deuteron (Rust), report": ([bench, "kills"], ["report"]),
         "Deuteron (Python)": ([python[OURS][0], side], []),
         "python-qpid-proton 0.40": ([python[THEIRS][0], side], []),

@@ -22,6 +22,7 @@ struct Program {
     capabilities: Vec<Symbol>,
     durable: TerminusDurability,
     recovery: Recovery,
+    detects: bool,
     connection: Option<Connection>,
     /// Numbers by the tags of their deliveries.
     pending: BTreeMap<Vec<u8>, u64>,
@@ -39,7 +40,7 @@ struct Program {
 /// `URL ADDRESS CAPABILITY DURABLE POLICY`.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let [url, address, capability, durable, policy] = arguments else {
-        return Err("kills URL ADDRESS CAPABILITY DURABLE report|replay".into());
+        return Err("kills URL ADDRESS CAPABILITY DURABLE report|replay|detect".into());
     };
     let durable = durable == "durable";
     let mut program = Program {
@@ -50,7 +51,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
             .into_iter()
             .collect(),
         durable: if durable { TerminusDurability::UnsettledState } else { TerminusDurability::None },
-        recovery: if policy == "replay" { Recovery::Replay } else { Recovery::Report },
+        recovery: if policy == "report" { Recovery::Report } else { Recovery::Replay },
+        detects: policy == "detect",
         connection: None,
         pending: BTreeMap::new(),
         sent: 0,
@@ -123,7 +125,10 @@ impl MessagingHandler for Program {
         };
         let receiver = ReceiverOptions::new("").source(source).credit_window(WINDOW as u32);
         connection.open_receiver(receiver).expect("it is open");
-        let sender = SenderOptions::new("").target(target).recovery(self.recovery);
+        let mut sender = SenderOptions::new("").target(target).recovery(self.recovery);
+        if self.detects {
+            sender = sender.duplicate_detection();
+        }
         connection.open_sender(sender).expect("it is open");
         self.connection = Some(connection);
     }

@@ -7,7 +7,7 @@
 //! deuteron-bench --front handler|async rtt HOST:PORT COUNT SIZE settled|unsettled   one message in flight at a time
 //! deuteron-bench --front handler|async hold-recv PORT connections|links|messages COUNT SIZE       listens, and holds
 //! deuteron-bench --front handler|async hold-send HOST:PORT connections|links|messages COUNT SIZE  opens or sends that many
-//! deuteron-bench kills URL ADDRESS CAPABILITY DURABLE report|replay                 works while a server is killed: see kills.py
+//! deuteron-bench kills URL ADDRESS CAPABILITY DURABLE report|replay|detect                 works while a server is killed: see kills.py
 //! ```
 //!
 //! Those that hold print READY when all is there, and keep it until they are killed. Each of the others prints one JSON object: rate, processor time and memory from its first message to its last.

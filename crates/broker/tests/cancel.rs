@@ -109,10 +109,8 @@ async fn a_send_happens_wholly_or_not_at_all() {
     let (_broker, connection) = both().await;
     let sender = connection.sender("q").await.expect("a sender");
     let receiver = connection.receiver("q").await.expect("a receiver");
-    let mut number = 0;
     for polls in 1..MOST {
-        let text = format!("message {number}");
-        number += 1;
+        let text = format!("message {polls}");
         let sent = dropped_after(polls, sender.send(text.as_str())).await;
         assert!(sender.send("mark").await.expect("an outcome").is_accepted());
         let first = next_text(&receiver).await;

@@ -62,6 +62,7 @@ mod container;
 mod context;
 mod delivery;
 mod drive;
+mod duplicates;
 mod error;
 mod handler;
 mod handler_forward;

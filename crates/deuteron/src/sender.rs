@@ -7,7 +7,7 @@ use std::ops::Deref;
 use bytes::{Bytes, BytesMut};
 use deuteron_engine::{self as engine, Payload, SendOptions};
 
-use crate::drive::shared::{Core, Status};
+use crate::drive::shared::{Core, LinkFacts, Status};
 use crate::drive::waiters::Waiter;
 use crate::drive::waits::{Bound, link_failure, poll_core};
 use crate::drive::wire::lend_output;
@@ -109,7 +109,7 @@ impl Sender {
             };
             match kept.clone() {
                 Some(bytes) => attempt(Payload::Bytes(bytes), &mut kept),
-                None => encoded(&message, |payload| attempt(payload, &mut kept)),
+                None => encoded(&message, &self.facts, |payload| attempt(payload, &mut kept)),
             }
         })
         .await
@@ -150,7 +150,7 @@ impl Sender {
     /// # Errors
     /// As there.
     pub fn send_now_with(&self, message: impl Sendable, options: SendOptions) -> Result<Delivery, Error> {
-        encoded(&message, |payload| {
+        encoded(&message, &self.facts, |payload| {
             self.owner.shared.command(|core| {
                 let queued = core.engine.link(self.facts.id).map_or(0, |link| link.queued());
                 if queued >= self.facts.queue_limit {
@@ -170,7 +170,7 @@ impl Sender {
     /// # Errors
     /// If the link is closed.
     pub fn try_send(&self, message: impl Sendable) -> Result<Option<Delivery>, Error> {
-        encoded(&message, |payload| {
+        encoded(&message, &self.facts, |payload| {
             self.owner.shared.command(|core| {
                 if has_room(core, &self.link) {
                     return self.hand_over(core, payload, SendOptions::default()).map(Some);
@@ -269,7 +269,14 @@ fn owned(payload: Payload<'_>) -> Bytes {
 }
 
 /// Encodes a message where that costs least, for the time of the call.
-pub(crate) fn encoded<R>(message: &impl Sendable, then: impl FnOnce(Payload<'_>) -> R) -> R {
+pub(crate) fn encoded<R>(
+    message: &impl Sendable,
+    facts: &LinkFacts,
+    then: impl FnOnce(Payload<'_>) -> R,
+) -> R {
+    if let Some(ids) = &facts.duplicate_ids {
+        return then(Payload::Bytes(ids.mark(message)));
+    }
     if let Some(bytes) = message.encoded() {
         return then(Payload::Bytes(bytes.clone()));
     }

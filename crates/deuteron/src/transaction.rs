@@ -164,7 +164,7 @@ impl Transaction {
         self.same_connection(&sender.owner)?;
         let bound = Bound::new(sender.facts.deadlines.credit, Scope::Link, Phase::Credit);
         poll_fn(|cx| {
-            encoded(&message, |payload| {
+            encoded(&message, &sender.facts, |payload| {
                 let mut payload = Some(payload);
                 let what = || format!("the link '{}' got no credit to send", sender.facts.name);
                 poll_core(&self.held.owner.shared, cx, &bound, what, |core, waiter| {

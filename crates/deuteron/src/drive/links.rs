@@ -9,6 +9,8 @@ use deuteron_engine::{EndpointState, LinkConfig, LinkId, SessionConfig, SessionI
 
 use super::shared::{Core, LinkFacts, LinkState, Owner, SessionFacts, SessionState, Shared};
 use super::waiters::WakerSet;
+use crate::container::random_id;
+use crate::duplicates::DuplicateIds;
 use crate::link::LinkHandle;
 use crate::{Deadlines, Error, ReceiverOptions, Scope, SenderOptions, SessionOptions};
 
@@ -42,10 +44,11 @@ pub(crate) fn open_sender(
     options: SenderOptions,
     pull: bool,
 ) -> Result<LinkHandle, Error> {
-    let SenderOptions { mut config, deadlines, comeback, queue_limit } = options;
+    let SenderOptions { mut config, deadlines, comeback, queue_limit, duplicate_ids } = options;
     config.reattach = comeback.unwrap_or_else(|| owner.shared.comeback.clone());
     let pull = pull || !owner.shared.handled;
-    open(owner, session, config, deadlines, queue_limit, pull)
+    let duplicate_ids = duplicate_ids.then(|| DuplicateIds::new(random_id()));
+    open(owner, session, config, deadlines, (queue_limit, duplicate_ids), pull)
 }
 
 pub(crate) fn open_receiver(
@@ -57,7 +60,7 @@ pub(crate) fn open_receiver(
     let ReceiverOptions { mut config, deadlines, comeback } = options;
     config.reattach = comeback.unwrap_or_else(|| owner.shared.comeback.clone());
     let pull = pull || !owner.shared.handled;
-    open(owner, session, config, deadlines, 0, pull)
+    open(owner, session, config, deadlines, (0, None), pull)
 }
 
 fn open(
@@ -65,7 +68,7 @@ fn open(
     session: Option<SessionId>,
     mut config: LinkConfig,
     deadlines: Option<Deadlines>,
-    queue_limit: usize,
+    (queue_limit, duplicate_ids): (usize, Option<DuplicateIds>),
     pull: bool,
 ) -> Result<LinkHandle, Error> {
     let shared = &owner.shared;
@@ -88,6 +91,7 @@ fn open(
             role,
             deadlines,
             queue_limit,
+            duplicate_ids,
             pull,
             ended: OnceLock::new(),
             left: Mutex::default(),
@@ -153,6 +157,7 @@ pub(crate) fn adopt_remote_link(shared: &Shared, core: &mut Core, id: LinkId) ->
         role,
         deadlines: shared.deadlines,
         queue_limit: 100_000,
+        duplicate_ids: None,
         pull: !shared.handled,
         ended: OnceLock::new(),
         left: Mutex::default(),

@@ -22,6 +22,7 @@ use super::shutdown::Shutdown;
 use super::transactions::{self, Transactions};
 use super::waiters::{Alarms, IdHash, WakerSet};
 use crate::container::ContainerShared;
+use crate::duplicates::DuplicateIds;
 use crate::{Deadlines, Error, Outcome, Scope};
 
 /// Where a connection stands, seen over all its wires.
@@ -44,6 +45,8 @@ pub(crate) struct LinkFacts {
     pub(crate) role: Role,
     pub(crate) deadlines: Deadlines,
     pub(crate) queue_limit: usize,
+    /// Its messages are given names, by which a server finds duplicates.
+    pub(crate) duplicate_ids: Option<DuplicateIds>,
     /// Its deliveries are looked after by futures rather than given to a handler.
     pub(crate) pull: bool,
     /// Set when the link is closed on both sides: with which error, if any.

@@ -13,6 +13,7 @@ pub struct SenderOptions {
     pub(crate) deadlines: Option<Deadlines>,
     pub(crate) comeback: Option<Option<Backoff>>,
     pub(crate) queue_limit: usize,
+    pub(crate) duplicate_ids: bool,
 }
 
 impl SenderOptions {
@@ -21,7 +22,7 @@ impl SenderOptions {
     pub fn new(address: impl Into<String>) -> Self {
         let mut config = LinkConfig::sender("", address);
         config.recovery = Recovery::Replay;
-        Self { config, deadlines: None, comeback: None, queue_limit: 100_000 }
+        Self { config, deadlines: None, comeback: None, queue_limit: 100_000, duplicate_ids: false }
     }
 
     /// A sender without an address of its own: the peer forwards each message by its `to` property
@@ -62,6 +63,16 @@ impl SenderOptions {
     #[must_use]
     pub fn recovery(mut self, recovery: Recovery) -> Self {
         self.config.recovery = recovery;
+        self
+    }
+
+    /// Gives each message a name in the application property `_AMQ_DUPL_ID`, unless it has one. Artemis takes a message
+    /// with a name that it has had on the address before as accepted, and keeps it no second time: with
+    /// [`Recovery::Replay`] each message is then there once, for as many as its `id-cache-size` remembers. Other servers
+    /// pay no heed, and none says whether it does: [`guarantee`](crate::LinkHandle::guarantee) stays what it is.
+    #[must_use]
+    pub fn duplicate_detection(mut self) -> Self {
+        self.duplicate_ids = true;
         self
     }
 

@@ -6,6 +6,7 @@
 
 mod away;
 mod deadlines;
+mod duplicates;
 mod endings;
 mod extremes;
 mod failover;
