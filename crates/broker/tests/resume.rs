@@ -17,6 +17,7 @@ use deuteron::{
 use deuteron_broker::BrokerHandle;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 const KEEP: Duration = Duration::from_secs(60);
 
@@ -26,16 +27,17 @@ struct Proxy {
     address: SocketAddr,
     wires: Arc<AtomicUsize>,
     /// Ends the present connection.
-    cut: Arc<tokio::sync::Notify>,
+    cut: Arc<Notify>,
 }
 
 impl Proxy {
-    async fn to(broker: &BrokerHandle, cuts: Vec<usize>) -> Self {
+    /// With `half_open` the broker is not told of the ends.
+    async fn to(broker: &BrokerHandle, cuts: Vec<usize>, half_open: bool) -> Self {
         let url: deuteron::Url = broker.url().parse().expect("a broker has a URL");
         let port = url.port();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let (wires, cut) = (Arc::new(AtomicUsize::new(0)), Arc::new(tokio::sync::Notify::new()));
+        let (wires, cut) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let (counted, cutting) = (Arc::clone(&wires), Arc::clone(&cut));
         let cuts = Mutex::new(cuts.into_iter());
         tokio::spawn(async move {
@@ -45,7 +47,11 @@ impl Proxy {
                 let limit = cuts.lock().expect("no test panics with it").next().unwrap_or(usize::MAX);
                 let cutting = Arc::clone(&cutting);
                 tokio::spawn(async move {
-                    tokio::select! { () = pass(client, server, limit) => {}, () = cutting.notified() => {} }
+                    let server = pass(client, server, limit, cutting).await;
+                    if half_open {
+                        std::future::pending::<()>().await;
+                    }
+                    drop(server);
                 });
             }
         });
@@ -64,13 +70,17 @@ impl Proxy {
     }
 }
 
-async fn pass(client: TcpStream, server: TcpStream, limit: usize) {
-    let (mut client_in, mut client_out) = client.into_split();
-    let (mut server_in, mut server_out) = server.into_split();
-    let left = AtomicUsize::new(limit);
-    let there = copy(&mut client_in, &mut server_out, &left);
-    let back = copy(&mut server_in, &mut client_out, &left);
-    tokio::select! { () = there => {}, () = back => {} }
+/// Returns the broker's side, still open.
+async fn pass(mut client: TcpStream, mut server: TcpStream, limit: usize, cut: Arc<Notify>) -> TcpStream {
+    {
+        let (mut client_in, mut client_out) = client.split();
+        let (mut server_in, mut server_out) = server.split();
+        let left = AtomicUsize::new(limit);
+        let there = copy(&mut client_in, &mut server_out, &left);
+        let back = copy(&mut server_in, &mut client_out, &left);
+        tokio::select! { () = there => {}, () = back => {}, () = cut.notified() => {} }
+    }
+    server
 }
 
 async fn copy(
@@ -97,10 +107,10 @@ fn receiving() -> ReceiverOptions {
 }
 
 /// Sends and receives messages over wires that are cut; returns how many wires it took.
-async fn exchange(cuts: Vec<usize>) -> usize {
+async fn exchange(cuts: Vec<usize>, half_open: bool) -> usize {
     const COUNT: usize = 40;
     let broker = broker(|_| {}).await;
-    let proxy = Proxy::to(&broker, cuts.clone()).await;
+    let proxy = Proxy::to(&broker, cuts.clone(), half_open).await;
     let connection = proxy.connect().await;
     let sender = connection.sender(sending()).await.expect("it comes up in the end");
     let receiver = connection.receiver(receiving()).await.expect("it comes up in the end");
@@ -133,7 +143,7 @@ async fn exchange(cuts: Vec<usize>) -> usize {
 async fn wherever_the_wire_is_cut_each_message_is_processed_once() {
     let mut wires = 0;
     for first in (300..4500).step_by(53) {
-        wires += exchange(vec![first, 900 + first % 1997]).await;
+        wires += exchange(vec![first, 900 + first % 1997], first % 2 == 0).await;
     }
     assert!(wires > 160, "only {wires} wires");
 }
@@ -141,7 +151,7 @@ async fn wherever_the_wire_is_cut_each_message_is_processed_once() {
 #[tokio::test]
 async fn what_is_under_way_waits_for_its_link_and_goes_on_when_nobody_comes_back() {
     let broker = broker(|_| {}).await;
-    let proxy = Proxy::to(&broker, Vec::new()).await;
+    let proxy = Proxy::to(&broker, Vec::new(), false).await;
     let connection = proxy.connect().await;
     let other = connect(&broker).await;
     let sender = other.sender("queue://q").await.expect("it is taken");
@@ -166,7 +176,7 @@ async fn what_is_under_way_waits_for_its_link_and_goes_on_when_nobody_comes_back
 #[tokio::test]
 async fn a_message_that_is_decided_while_the_wire_is_gone_is_decided() {
     let broker = broker(|_| {}).await;
-    let proxy = Proxy::to(&broker, Vec::new()).await;
+    let proxy = Proxy::to(&broker, Vec::new(), false).await;
     let connection = proxy.connect().await;
     let sender = connection.sender(sending()).await.expect("it is taken");
     let receiver = connection.receiver(receiving()).await.expect("it is taken");
@@ -224,7 +234,7 @@ async fn what_the_broker_does_not_keep_is_told() {
 #[tokio::test]
 async fn a_broker_that_has_forgotten_the_link_makes_what_was_under_way_unknown() {
     let first = broker(|config| config.max_kept_bytes = 0).await;
-    let proxy = Proxy::to(&first, Vec::new()).await;
+    let proxy = Proxy::to(&first, Vec::new(), false).await;
     let connection = proxy.connect().await;
     let receiver = connection.receiver(receiving()).await.expect("it is taken");
     let other = connect(&first).await;

@@ -53,7 +53,8 @@
 //! - A connection reconnects and fails over by itself; connections, sessions, links and deliveries
 //!   stay the same handles ([`ConnectOptions`]).
 //! - Senders send again what was not settled when a wire was lost: at least once. [`Recovery::Report`]
-//!   tells instead.
+//!   tells instead, [`SenderOptions::resume`] makes it exactly once where the peer plays along;
+//!   [`guarantee`](LinkHandle::guarantee) says which of them a link has.
 //! - Every wait has a deadline ([`Deadlines`]), and an [`Error`] says which one passed.
 //! - `PN_TRACE_FRM=1` in the environment prints every frame on standard error, secrets masked.
 
