@@ -357,6 +357,13 @@ impl Connection {
         if self.links.get(id).is_some_and(|link| link.endpoint.local.is_open()) {
             self.suspend(id, true, false);
         }
+        // What waits for credit goes along, whether it was sent before or not.
+        let waiting = self.links.get(id).map(|link| link.queue.clone()).unwrap_or_default();
+        for key in waiting {
+            if self.deliveries.get(key).is_some_and(|delivery| delivery.complete) {
+                self.suspend_send(id, key);
+            }
+        }
         let link = self.links.get_mut(id)?;
         let resume = link.resume.take()?;
         let (role, next_tag) = (link.config.role, link.next_tag);

@@ -183,9 +183,9 @@ impl LinkMut<'_> {
         self.link()?.guarantee()
     }
 
-    /// Takes the unsettled deliveries of a link with [`Recovery::Resume`], to be given to the link that is attached in its
-    /// place, of this connection or another. `None` if there was no attachment to resume. Their ids are void after this. A
-    /// link that has not lost its wire is treated as if it had; close it then.
+    /// Takes the unsettled deliveries of a link with [`Recovery::Resume`], those that wait for credit included, to be
+    /// given to the link that is attached in its place, of this connection or another. `None` if there was no attachment
+    /// to resume. Their ids are void after this. A link that has not lost its wire is treated as if it had; close it then.
     pub fn take_suspended(&mut self) -> Option<Suspended> {
         self.connection.take_suspended(self.id)
     }
