@@ -29,6 +29,8 @@ pub(crate) struct Broker {
     /// Messages are kept rather than taken: the program waits for their outcomes.
     pub(crate) keeps: bool,
     kept: Vec<(DeliveryId, u32)>,
+    /// The same, of a link that is not back yet.
+    away: Vec<(DeliveryId, u32)>,
     /// What its links with the program have left: that to it, and that from it.
     suspended: [Option<Suspended>; 2],
 }
@@ -62,7 +64,8 @@ impl Broker {
             else {
                 continue;
             };
-            for (id, _) in suspended.deliveries() {
+            // The names of deliveries are those of different engines: only its own sends are looked for among what it sent.
+            for (id, _) in suspended.deliveries().filter(|_| place == 0) {
                 let known = self.under_way.iter().find(|(_, (known, _))| *known == id).map(|(key, _)| *key);
                 if let Some((key, entry)) = known.and_then(|key| Some((key, self.under_way.remove(&key)?))) {
                     under_way.insert(key, entry);
@@ -77,8 +80,14 @@ impl Broker {
             under_way = kept;
             self.under_way = gone;
         }
+        let kept = std::mem::take(&mut self.kept);
         self.wire_lost();
         self.under_way = under_way;
+        // They are not handed over again when they are resumed.
+        let waits: Vec<_> =
+            self.suspended[1].iter().flat_map(|receipts| receipts.deliveries().map(|(id, _)| id)).collect();
+        let away = std::mem::take(&mut self.away);
+        self.away = kept.into_iter().chain(away).filter(|(id, _)| waits.contains(id)).collect();
     }
 
     fn restore(&mut self, engine: &mut Connection, id: LinkId) {
@@ -93,8 +102,12 @@ impl Broker {
         let place = usize::from(link.role() == Role::Receiver);
         let Some(suspended) = self.suspended[place].take() else { return };
         let now: BTreeMap<_, _> = link.restore(suspended).into_iter().collect();
-        for (known, _) in self.under_way.values_mut() {
+        for (known, _) in self.under_way.values_mut().filter(|_| place == 0) {
             *known = now.get(known).copied().unwrap_or(*known);
+        }
+        if place == 1 {
+            let away = std::mem::take(&mut self.away);
+            self.kept.extend(away.into_iter().filter_map(|(id, number)| Some((*now.get(&id)?, number))));
         }
     }
 
@@ -144,9 +157,14 @@ impl Broker {
     /// Takes what was kept, as far as its delivery is still there.
     pub(crate) fn take_kept(&mut self, engine: &mut Connection) {
         for (id, number) in std::mem::take(&mut self.kept) {
-            if let Some(mut delivery) = engine.delivery(id).filter(|delivery| delivery.is_live()) {
-                delivery.disposition(Some(DeliveryState::Accepted), true);
-                *self.stored.entry(number).or_default() += 1;
+            match engine.delivery(id) {
+                Some(mut delivery) if delivery.is_live() => {
+                    delivery.disposition(Some(DeliveryState::Accepted), true);
+                    *self.stored.entry(number).or_default() += 1;
+                }
+                // Its link is away, and may resume it.
+                Some(_) => self.kept.push((id, number)),
+                None => {}
             }
         }
     }
