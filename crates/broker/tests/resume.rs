@@ -184,7 +184,7 @@ async fn a_message_that_is_decided_while_the_wire_is_gone_is_decided() {
     let held = next(&receiver).await;
     proxy.cut.notify_waiters();
     until("the connection is lost", || !receiver.is_open() || proxy.wires() > 1).await;
-    held.accept().expect("a decision reaches the broker with the next wire");
+    held.accept_confirmed().await.expect("the decision reaches the broker with the next wire");
     until("the queue is empty", || broker.messages("q") == Some(0)).await;
     assert_eq!(broker.stats().returned, 0, "it went to nobody else");
     assert!(receiver.try_recv().expect("it is open").is_none());
@@ -246,6 +246,6 @@ async fn a_broker_that_has_forgotten_the_link_makes_what_was_under_way_unknown()
     let again = receiver.recv_timeout(PATIENCE).await.expect("it comes again");
     assert_eq!(again.message().expect("it is a message").header.unwrap_or_default().delivery_count, 1);
     assert!(held.accept().is_err(), "of the first one nothing more is heard");
-    again.accept().expect("it is live");
+    again.accept_confirmed().await.expect("the broker settles it");
     until("the queue is empty", || first.messages("q") == Some(0)).await;
 }

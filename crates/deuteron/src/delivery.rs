@@ -362,7 +362,7 @@ impl Delivery {
         }
     }
 
-    fn settle_deadline(&self) -> Option<Duration> {
+    pub(crate) fn settle_deadline(&self) -> Option<Duration> {
         let core = self.owner.shared.lock();
         core.links.get(&self.link).map_or(self.owner.shared.deadlines, |link| link.facts.deadlines).settle
     }

@@ -58,6 +58,7 @@
 //! - Every wait has a deadline ([`Deadlines`]), and an [`Error`] says which one passed.
 //! - `PN_TRACE_FRM=1` in the environment prints every frame on standard error, secrets masked.
 
+mod confirmation;
 mod connection;
 mod container;
 mod context;

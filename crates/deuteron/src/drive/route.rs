@@ -130,6 +130,7 @@ fn updated(core: &mut Core, id: DeliveryId, batch: &mut Vec<Notice>, woken: &mut
         if settled && delivery.local_state().is_some() {
             let tag = delivery.tag();
             delivery.settle();
+            confirmed(core, id, Outcome::Settled, woken);
             if !pull {
                 batch.push(Notice::Updated { id, link, role, tag, outcome: None });
             }
@@ -154,6 +155,16 @@ fn updated(core: &mut Core, id: DeliveryId, batch: &mut Vec<Notice>, woken: &mut
     }
 }
 
+/// Tells whoever waits for the sender of a message that came.
+fn confirmed(core: &mut Core, id: DeliveryId, outcome: Outcome, woken: &mut Vec<Waker>) {
+    if let Some(known) = core.confirmations.get_mut(&id) {
+        *known = Some(outcome);
+        if let Some(mut waiting) = core.deliveries.remove(&id) {
+            waiting.take_into(woken);
+        }
+    }
+}
+
 fn aborted(core: &mut Core, id: DeliveryId, batch: &mut Vec<Notice>) {
     let Some(mut delivery) = core.engine.delivery(id) else { return };
     let (link, tag) = (delivery.link(), delivery.tag());
@@ -174,6 +185,7 @@ fn lost(core: &mut Core, id: DeliveryId, batch: &mut Vec<Notice>, woken: &mut Ve
     };
     if state.facts.role == Role::Receiver {
         // Stale messages in an inbox are skipped when they are taken.
+        confirmed(core, id, Outcome::Lost, woken);
         return;
     }
     if !state.facts.pull {

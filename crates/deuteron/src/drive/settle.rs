@@ -54,8 +54,9 @@ pub(crate) fn modified(
 pub(crate) fn settle_incoming(core: &mut Core, id: DeliveryId, state: DeliveryState) -> Option<()> {
     let delivery = core.engine.delivery(id)?;
     let link = delivery.link()?;
-    // Without its wire the sender's settlement will not come.
-    let settled = !delivery.is_live() || !settles_second(core, link);
+    // Without its wire the sender's settlement will not come, unless the link is resumed.
+    let awaited = delivery.is_live() || delivery.is_suspended();
+    let settled = !awaited || !settles_second(core, link);
     let mut delivery = core.engine.delivery(id)?;
     delivery.disposition(Some(state), settled);
     Some(())

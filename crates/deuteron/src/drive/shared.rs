@@ -101,6 +101,8 @@ pub(crate) struct Core {
     pub(crate) deliveries: HashMap<DeliveryId, WakerSet, IdHash>,
     /// What became of deliveries that will not be settled any more, until somebody asks.
     pub(crate) fates: HashMap<DeliveryId, Outcome, IdHash>,
+    /// Messages that were accepted and whose senders are waited for, with what is known.
+    pub(crate) confirmations: HashMap<DeliveryId, Option<Outcome>, IdHash>,
     /// Further handles of a delivery than the one counted as zero.
     pub(crate) shares: HashMap<DeliveryId, u32, IdHash>,
     /// Waits for anything that concerns the connection as a whole.
@@ -138,6 +140,7 @@ impl Core {
             sessions: HashMap::default(),
             deliveries: HashMap::default(),
             fates: HashMap::default(),
+            confirmations: HashMap::default(),
             shares: HashMap::default(),
             waiters: WakerSet::default(),
             alarms: Alarms::new(now),
