@@ -74,7 +74,8 @@ impl Program {
             coordinator,
             posted: POSTED,
             transactions: BTreeMap::new(),
-            keeps: false,
+            // What is not decided when the wire is cut is resumed too.
+            keeps: resumes,
             kept: Vec::new(),
             waiting: BTreeMap::new(),
             fates: BTreeMap::new(),
@@ -128,6 +129,10 @@ impl Program {
             }
             _ => {}
         }
+    }
+
+    pub(crate) fn has_kept(&self) -> bool {
+        !self.kept.is_empty()
     }
 
     /// Accepts what was kept.

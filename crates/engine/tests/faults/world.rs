@@ -166,6 +166,8 @@ impl World {
             }
             if self.pair.is_cut() {
                 self.go_on();
+            } else if self.program.has_kept() {
+                self.program.accept_kept(&mut self.pair.client);
             } else {
                 self.advance();
             }
