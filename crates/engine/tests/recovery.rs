@@ -370,7 +370,7 @@ fn another_session_notices_nothing() {
     let (other, _) = pair.link(sender("other"));
     pair.events(Side::Client);
     let there = pair.server.link(theirs).and_then(|link| link.session()).expect("it is on a session");
-    let error = Error::new(condition::INTERNAL_ERROR, "for a test");
+    let error = Error::new(condition::ERRANT_LINK, "for a test");
     pair.server.session(there).expect("it is there").end(Some(error));
     pair.send(Side::Client, other, b"goes on");
     pair.drive();

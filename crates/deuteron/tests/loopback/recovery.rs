@@ -69,7 +69,7 @@ async fn futures_wait_through_the_return_of_their_links() {
     peer.expect_attach().role_sender().respond();
     peer.expect_attach().role_receiver().respond();
     ends_link(&mut peer, 0, "amqp:resource-deleted");
-    ends_link(&mut peer, 1, "amqp:internal-error");
+    ends_link(&mut peer, 1, "com.microsoft:timeout");
     peer.send_transfer(1, 0, HELLO);
     peer.expect_disposition();
     peer.send_credit(0, 1);
