@@ -125,8 +125,8 @@ class RemoteDisposition(Disposition):
 
 
 def _complete_delivery() -> None:
-    for name, member in DispositionType.__members__.items():
-        setattr(Delivery, name, member)
+    for member in _OUTCOMES.values():
+        setattr(Delivery, member.name, member)
     _core.register("disposition_type", _disposition_type)
     _core.register("LocalDisposition", LocalDisposition)
     _core.register("RemoteDisposition", RemoteDisposition)
