@@ -165,8 +165,10 @@ impl Link {
         if self.paused || self.drain || window == 0 {
             return false;
         }
-        let missing = window.saturating_sub(self.unread).saturating_sub(self.credit);
-        if missing == 0 || missing < window / 2 {
+        // Those that are resumed use credit once more, though some of them are here already.
+        let resumed = self.resume.as_ref().map_or(0, |resume| resume.receipts.len() as u32);
+        let missing = (window.saturating_sub(self.unread) + resumed).saturating_sub(self.credit);
+        if missing == 0 || missing < window / 2 && self.credit >= resumed {
             return false;
         }
         self.credit += missing;
