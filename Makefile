@@ -55,6 +55,7 @@ bench: cargo-here ## throughput, latency and memory over loopback, beside the pe
 
 cuts: cargo-here ## a program at work is cut off before, in and after each frame: what it was told is true
 	@cargo test --quiet --release -p deuteron-engine --test faults cuts -- --nocapture --test-threads 1 | grep -v '^$$'
+	@cargo test --quiet --release -p deuteron-broker --test cuts -- --nocapture --test-threads 1 | grep -v '^$$'
 
 kills: cargo-here ## Artemis and RabbitMQ are killed 50 times under programs of ours and others: what became of each message
 	@scripts/peers.sh test bench
