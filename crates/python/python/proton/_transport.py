@@ -81,7 +81,9 @@ class Transport(_core.TransportCore):
     def max_buffered_delivery_bytes(self) -> int:
         """Bytes of messages that may wait to be read in each session of the connection: then the peer is held back.
 
-        0, the default, is for no bound. A session with an ``incoming_capacity`` of its own goes by that.
+        0, the default, is for no bound. A session with an ``incoming_capacity`` of its own goes by that. One frame may
+        always come, so less than ``max_frame_size`` bounds to that. On a session that is open already it holds once the
+        peer has used up what it was allowed before: set it before that.
         """
         return self._max_buffered
 
