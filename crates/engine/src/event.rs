@@ -83,10 +83,6 @@ pub enum Deadline {
     End(SessionId),
     /// The answer to our Close.
     Close,
-    /// Nobody is late: the delay before a link is attached again.
-    Reattach(LinkId),
-    /// Nobody is late: the delay before a session is begun again.
-    Rebegin(SessionId),
 }
 
 impl std::fmt::Display for Deadline {
@@ -101,8 +97,6 @@ impl std::fmt::Display for Deadline {
             Self::Detach(_) => "detach",
             Self::End(_) => "end",
             Self::Close => "close",
-            Self::Reattach(_) => "attach again",
-            Self::Rebegin(_) => "begin again",
         })
     }
 }

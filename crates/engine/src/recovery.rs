@@ -51,24 +51,32 @@ impl Comeback {
         }
     }
 
-    /// It went down: how long to wait. `None` if it has been tried often enough.
-    pub(crate) fn interrupt(
-        &mut self,
-        symptom: Symptom,
-        error: Option<Error>,
-        now: Instant,
-    ) -> Option<Duration> {
+    /// It went down. False if it has been tried often enough.
+    pub(crate) fn interrupt(&mut self, symptom: Symptom, error: Option<Error>, now: Instant) -> bool {
         let steady = self.up_since.take().is_some_and(|up| now.saturating_duration_since(up) >= STEADY);
         if steady {
             self.delays.reset();
             self.attempts = 0;
         }
-        let delay = self.delays.next()?;
+        let Some(delay) = self.delays.next() else { return false };
         self.attempts = self.attempts.saturating_add(1);
         self.token += 1;
+        // What is free again by its end must not open it before it is scheduled.
         self.waiting = true;
         self.last = Some(Interruption { symptom, error, attempt: self.attempts, delay });
-        Some(delay)
+        true
+    }
+
+    /// The delay begins, with the token by which its end is known; `None` if there is none.
+    pub(crate) fn begin_delay(&mut self) -> Option<(Duration, u32)> {
+        let delay = self.last.as_ref().map(|last| last.delay).filter(|delay| !delay.is_zero());
+        self.waiting = delay.is_some();
+        Some((delay?, self.token))
+    }
+
+    /// Whether the delay with this token is the present one; then it is over.
+    pub(crate) fn is_over(&mut self, token: u32) -> bool {
+        self.token == token && std::mem::take(&mut self.waiting)
     }
 
     /// It is up.

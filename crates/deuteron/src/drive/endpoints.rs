@@ -11,7 +11,7 @@ use deuteron_engine::{Deadline, EndpointState, LinkId, Place, Remedy, SessionId,
 
 use super::attempt::Phase;
 use super::route::{self, Notice};
-use super::shared::{Status, is_refusal};
+use super::shared::Status;
 use super::transactions::{self, Told};
 use super::{Driver, Handler, failure, keepalive, links};
 use crate::link::answer_attach;
@@ -193,7 +193,7 @@ impl Driver {
         let remote = {
             let mut core = self.shared.lock();
             let Some(link) = core.engine.link(id) else { return };
-            if link.local_state() != EndpointState::Uninit && is_refusal(&link) {
+            if link.local_state() != EndpointState::Uninit && link.is_refused() {
                 // The Detach that follows says why.
                 return;
             }
@@ -218,7 +218,7 @@ impl Driver {
             let mut core = self.shared.lock();
             core.engine
                 .link(id)
-                .is_some_and(|link| link.local_state() == EndpointState::Open && !is_refusal(&link))
+                .is_some_and(|link| link.local_state() == EndpointState::Open && !link.is_refused())
         };
         if opened {
             self.tell_address(handler, id, link.as_ref());
@@ -348,8 +348,6 @@ impl Driver {
             }
             // These end the wire, and are reported with it.
             Deadline::Sasl | Deadline::Open | Deadline::Close => {}
-            // The engine sees to these.
-            Deadline::Reattach(_) | Deadline::Rebegin(_) => {}
         }
     }
 

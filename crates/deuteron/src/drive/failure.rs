@@ -60,9 +60,6 @@ pub(super) fn phase_of(deadline: Deadline) -> (Scope, Phase) {
         Deadline::Detach(_) => (Scope::Link, Phase::Detach),
         Deadline::End(_) => (Scope::Session, Phase::End),
         Deadline::Close => (Scope::Connection, Phase::Close),
-        // Nobody is late with these: they never pass.
-        Deadline::Reattach(_) => (Scope::Link, Phase::Attach),
-        Deadline::Rebegin(_) => (Scope::Session, Phase::Begin),
     }
 }
 

@@ -311,16 +311,7 @@ impl Core {
         let Some(link) = self.engine.link(id) else { return false };
         link.local_state() == EndpointState::Open
             && link.remote_state() == EndpointState::Open
-            && !is_refusal(&link)
-    }
-}
-
-/// An Attach without the peer's own terminus: a Detach with the reason follows (2.6.3).
-pub(crate) fn is_refusal(link: &engine::LinkMut<'_>) -> bool {
-    let Some(attach) = link.remote_attach() else { return false };
-    match link.role() {
-        Role::Sender => attach.target.is_none(),
-        Role::Receiver => attach.source.is_none(),
+            && !link.is_refused()
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 use deuteron_codec::{End, Error, condition};
 
 use super::Connection;
+use super::timers::Due;
 use crate::config::LinkConfig;
 use crate::endpoint::EndpointState;
 use crate::error::Cause;
@@ -106,27 +107,19 @@ impl Connection {
         true
     }
 
-    /// The delay of a link or session is over.
-    pub(crate) fn come_back(&mut self, what: Deadline, token: u32) {
-        match what {
-            Deadline::Reattach(id) => {
-                let Some(comeback) = self.links.get_mut(id).and_then(|link| link.comeback.as_deref_mut())
-                else {
-                    return;
-                };
-                if comeback.token == token && std::mem::take(&mut comeback.waiting) {
-                    self.write_attach(id);
-                }
-            }
-            Deadline::Rebegin(id) => {
-                let Some(comeback) = self.sessions.get_mut(id).and_then(|s| s.comeback.as_deref_mut()) else {
-                    return;
-                };
-                if comeback.token == token && std::mem::take(&mut comeback.waiting) {
-                    self.write_begin(id);
-                }
-            }
-            _ => {}
+    /// The delay of a link is over.
+    pub(crate) fn reattach(&mut self, id: LinkId, token: u32) {
+        let comeback = self.links.get_mut(id).and_then(|link| link.comeback.as_deref_mut());
+        if comeback.is_some_and(|comeback| comeback.is_over(token)) {
+            self.write_attach(id);
+        }
+    }
+
+    /// The delay of a session is over.
+    pub(crate) fn rebegin(&mut self, id: SessionId, token: u32) {
+        let comeback = self.sessions.get_mut(id).and_then(|session| session.comeback.as_deref_mut());
+        if comeback.is_some_and(|comeback| comeback.is_over(token)) {
+            self.write_begin(id);
         }
     }
 
@@ -141,12 +134,11 @@ impl Connection {
         let Some(link) = self.links.get_mut(id) else { return false };
         let Some(policy) = &link.config.reattach else { return false };
         let comeback = link.comeback.get_or_insert_with(|| Box::new(Comeback::new(policy)));
-        if comeback.interrupt(symptom, error, now).is_none() {
+        if !comeback.interrupt(symptom, error, now) {
             return false;
         }
         self.write_detach(id, closed, None);
-        self.suspend(id, true, false);
-        self.take_link_off_wire(id);
+        self.suspend_interrupted(id);
         self.raise(Event::LinkInterrupted(id));
         self.schedule_link(id);
         true
@@ -157,11 +149,8 @@ impl Connection {
         let Some(comeback) = self.links.get_mut(id).and_then(|link| link.comeback.as_deref_mut()) else {
             return;
         };
-        let delay = comeback.last.as_ref().map(|last| last.delay).filter(|delay| !delay.is_zero());
-        comeback.waiting = delay.is_some();
-        let token = comeback.token;
-        match delay {
-            Some(_) => self.deadlines.start(Deadline::Reattach(id), delay, token),
+        match comeback.begin_delay() {
+            Some((delay, token)) => self.deadlines.start(Due::Reattach(id), Some(delay), token),
             None => self.write_attach(id),
         }
     }
@@ -179,7 +168,7 @@ impl Connection {
             return false;
         }
         let comeback = link.comeback.get_or_insert_with(|| Box::new(Comeback::new(policy)));
-        if comeback.interrupt(symptom, Some(error.clone()), now).is_none() {
+        if !comeback.interrupt(symptom, Some(error.clone()), now) {
             return false;
         }
         if let Some(ghost) = self.leave_ghost(id) {
@@ -203,8 +192,7 @@ impl Connection {
         ghost.endpoint.remote = EndpointState::Open;
         ghost.stands_for = Some(id);
         ghost.forgotten = true;
-        self.suspend(id, true, false);
-        self.take_link_off_wire(id);
+        self.suspend_interrupted(id);
         let ghost = self.links.insert(ghost);
         if let Some(session) = self.sessions.get_mut(session) {
             if let Some(slot) = ours.and_then(|handle| session.local_handles.get_mut(handle as usize)) {
@@ -236,6 +224,12 @@ impl Connection {
         true
     }
 
+    /// The link is down on a live wire: its deliveries are dealt with as if that had gone.
+    fn suspend_interrupted(&mut self, id: LinkId) {
+        self.suspend(id, true, false);
+        self.take_link_off_wire(id);
+    }
+
     /// The link means nothing to the peer any more, but we want it still.
     pub(crate) fn take_link_off_wire(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(id) else { return };
@@ -261,14 +255,13 @@ impl Connection {
         let Some(session) = self.sessions.get_mut(id) else { return false };
         let Some(policy) = &session.config.rebegin else { return false };
         let comeback = session.comeback.get_or_insert_with(|| Box::new(Comeback::new(policy)));
-        if comeback.interrupt(symptom, error, now).is_none() {
+        if !comeback.interrupt(symptom, error, now) {
             return false;
         }
         self.raise(Event::SessionInterrupted(id));
         for link in self.links_of(id) {
             if self.links.get(link).is_some_and(|link| link.endpoint.local.is_open()) {
-                self.suspend(link, true, false);
-                self.take_link_off_wire(link);
+                self.suspend_interrupted(link);
             }
         }
         true
@@ -321,13 +314,10 @@ impl Connection {
     fn schedule_session(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(comeback) = session.comeback.as_deref_mut() else { return };
-        let delay = comeback.last.as_ref().map(|last| last.delay).filter(|delay| !delay.is_zero());
-        comeback.waiting = delay.is_some();
-        if delay.is_none() {
-            return self.write_begin(id);
+        match comeback.begin_delay() {
+            Some((delay, token)) => self.deadlines.start(Due::Rebegin(id), Some(delay), token),
+            None => self.write_begin(id),
         }
-        let token = comeback.token;
-        self.deadlines.start(Deadline::Rebegin(id), delay, token);
     }
 
     /// Gives the wire up while all is well, and tells the peer why with a Close. What is open on our side stays, and is

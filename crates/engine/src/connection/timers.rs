@@ -10,36 +10,53 @@ use super::Connection;
 use crate::endpoint::EndpointState;
 use crate::error::Cause;
 use crate::event::{Deadline, Event};
-use crate::id::SessionId;
+use crate::id::{LinkId, SessionId};
 use crate::wire::Phase;
 
 /// A frame with nothing in it, which says that its sender is alive (2.4.5).
 pub const EMPTY_FRAME: [u8; 8] = [0, 0, 0, 8, 2, 0, 0, 0];
 
+/// What is done when a time is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Due {
+    /// The peer may be late.
+    Late(Deadline),
+    /// The link is attached again.
+    Reattach(LinkId),
+    /// The session is begun again.
+    Rebegin(SessionId),
+}
+
+impl From<Deadline> for Due {
+    fn from(deadline: Deadline) -> Self {
+        Self::Late(deadline)
+    }
+}
+
 /// Deadlines of endpoints. One whose endpoint has moved on is recognised by its token when it is due, so nothing has to
 /// be taken back.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
-    starting: Vec<(Deadline, Duration, u32)>,
-    running: BTreeMap<(Instant, u64), (Deadline, u32)>,
+    starting: Vec<(Due, Duration, u32)>,
+    running: BTreeMap<(Instant, u64), (Due, u32)>,
     count: u64,
     /// Some session has sent messages with a settle deadline since the last transmit.
     pub(crate) unmarked: bool,
 }
 
 impl Deadlines {
-    pub(crate) fn start(&mut self, deadline: Deadline, timeout: Option<Duration>, token: u32) {
+    pub(crate) fn start(&mut self, due: impl Into<Due>, timeout: Option<Duration>, token: u32) {
         if let Some(timeout) = timeout {
-            self.starting.push((deadline, timeout, token));
+            self.starting.push((due.into(), timeout, token));
         }
     }
 
     fn set_off(&mut self, now: Instant) {
-        for (deadline, timeout, token) in self.starting.drain(..) {
+        for (due, timeout, token) in self.starting.drain(..) {
             self.count += 1;
             // One that is too far away to be represented never comes.
             if let Some(at) = now.checked_add(timeout) {
-                self.running.insert((at, self.count), (deadline, token));
+                self.running.insert((at, self.count), (due, token));
             }
         }
     }
@@ -48,7 +65,7 @@ impl Deadlines {
         self.running.keys().next().map(|(at, _)| *at)
     }
 
-    fn pop_due(&mut self, now: Instant) -> Option<(Deadline, u32)> {
+    fn pop_due(&mut self, now: Instant) -> Option<(Due, u32)> {
         let entry = self.running.first_entry()?;
         (entry.key().0 <= now).then(|| entry.remove())
     }
@@ -109,8 +126,12 @@ impl Connection {
             self.fail(error, Cause::IdleTimeout, now);
         }
         self.keep_alive(now);
-        while let Some((deadline, token)) = self.deadlines.pop_due(now) {
-            self.expire(deadline, token, now);
+        while let Some((due, token)) = self.deadlines.pop_due(now) {
+            match due {
+                Due::Late(deadline) => self.expire(deadline, token, now),
+                Due::Reattach(id) => self.reattach(id, token),
+                Due::Rebegin(id) => self.rebegin(id, token),
+            }
         }
         for id in self.sessions.keys() {
             if self.sessions.get(id).and_then(|session| session.settle_check).is_some_and(|at| at <= now) {
@@ -175,7 +196,6 @@ impl Connection {
 
     fn expire(&mut self, deadline: Deadline, token: u32, now: Instant) {
         match deadline {
-            Deadline::Reattach(_) | Deadline::Rebegin(_) => self.come_back(deadline, token),
             _ if !self.is_due(deadline, token) => {}
             Deadline::Attach(id) if self.recovers_attach(id, now) => {}
             Deadline::End(id) if self.gives_up_on_end(id, now) => {}
@@ -207,7 +227,6 @@ impl Connection {
                 self.links.get(id).is_some_and(|link| link.drain_token == token && link.drain)
             }
             Deadline::Sasl | Deadline::Open | Deadline::Close | Deadline::Settle(_) => false,
-            Deadline::Reattach(_) | Deadline::Rebegin(_) => false,
         }
     }
 

@@ -262,6 +262,11 @@ impl LinkMut<'_> {
         self.link()?.endpoint.remote_error.as_deref()
     }
 
+    /// Whether the peer's Attach has no terminus of its own: a Detach that says why follows (2.6.3).
+    pub fn is_refused(&self) -> bool {
+        self.link().is_some_and(Link::is_refused)
+    }
+
     /// Why the link is down at the moment, if it comes back by itself.
     pub fn interruption(&self) -> Option<&Interruption> {
         self.link()?.comeback.as_deref()?.last.as_ref()

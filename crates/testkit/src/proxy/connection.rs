@@ -190,9 +190,13 @@ async fn pass_unit(
         if write(output, &unit.bytes[done..at], from, shared, condition).await.is_err() {
             return Some(End::Reset);
         }
+        let whole = at == unit.bytes.len() && at > done;
         done = at;
         let action = fault.action;
-        shared.count(|counts| counts.struck.push((fault, number)));
+        shared.count(|counts| {
+            counts.frames[index(from)] += u64::from(whole);
+            counts.struck.push((fault, number));
+        });
         match action {
             Action::Cut => return Some(End::Cut),
             Action::Reset => return Some(End::Reset),
@@ -211,7 +215,9 @@ async fn pass_unit(
     if write(output, &unit.bytes[done..], from, shared, condition).await.is_err() {
         return Some(End::Reset);
     }
-    shared.count(|counts| counts.frames[index(from)] += 1);
+    // It counts once: with the last of its bytes.
+    let left = done < unit.bytes.len();
+    shared.count(|counts| counts.frames[index(from)] += u64::from(left));
     None
 }
 
